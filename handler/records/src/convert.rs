@@ -1,0 +1,203 @@
+//! From a value as it is written to a value of the declared type: exactly, or with the reason why not.
+//!
+//! One file per family of types; each has a [`Slot`], a typed Arrow builder that knows how to take text, JSON and
+//! Parquet values.
+
+use arrow::array::ArrayRef;
+use arrow::error::ArrowError;
+
+use crate::plan::Column;
+use crate::types::Type;
+
+pub(crate) mod booleans;
+pub(crate) mod cell;
+pub(crate) mod characters;
+pub(crate) mod decimals;
+pub(crate) mod floats;
+pub(crate) mod integers;
+mod layout;
+mod nested;
+pub(crate) mod temporal;
+
+use cell::Cell;
+pub use layout::check_format;
+use layout::Layout;
+
+/// Why a value does not convert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// It is not of the type.
+    Type,
+    /// It is of the type, but: a clause for the brackets after the type's name.
+    Because(String),
+    /// A rule of its own, that follows the value: `carries a time zone`.
+    Rule(String),
+}
+
+impl Misfit {
+    /// `VALUE is not TYPE`, or the rule that was broken.
+    fn explain(&self, value: &str, data_type: &Type) -> String {
+        match self {
+            Self::Type => format!("{value} is not {data_type}"),
+            Self::Because(clause) => format!("{value} is not {data_type} ({clause})"),
+            Self::Rule(rule) => format!("{value} {rule}"),
+        }
+    }
+}
+
+/// A typed Arrow builder. A `take` that fails has appended nothing whole: the caller then must [`Slot::skip`] once.
+pub(crate) trait Slot: Send {
+    /// Appends a NULL.
+    fn skip(&mut self);
+
+    /// The number of values so far.
+    fn length(&self) -> usize;
+
+    /// Takes a value written as text.
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit>;
+
+    /// Takes a value written as JSON, not `null`. Strings are taken as their text, numbers and booleans as they are written.
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        match json.as_bytes().first() {
+            Some(b'"') => self.take_text(&characters::parse_string(json)?),
+            Some(b'{' | b'[') | None => Err(Misfit::Type),
+            Some(_) => self.take_text(json),
+        }
+    }
+
+    /// Takes a value of a Parquet column.
+    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit>;
+
+    /// The values as an array; the builder is empty then.
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError>;
+}
+
+/// The slot for a type. Only times look at the layout.
+fn create_slot(data_type: &Type, layout: Option<Layout>) -> Result<Box<dyn Slot>, String> {
+    use arrow::datatypes as native;
+    Ok(match data_type {
+        Type::Boolean => Box::new(booleans::BooleanSlot::default()),
+        Type::TinyInt => Box::new(integers::IntegerSlot::<native::Int8Type>::new()),
+        Type::SmallInt => Box::new(integers::IntegerSlot::<native::Int16Type>::new()),
+        Type::Integer => Box::new(integers::IntegerSlot::<native::Int32Type>::new()),
+        Type::BigInt => Box::new(integers::IntegerSlot::<native::Int64Type>::new()),
+        Type::UTinyInt => Box::new(integers::IntegerSlot::<native::UInt8Type>::new()),
+        Type::USmallInt => Box::new(integers::IntegerSlot::<native::UInt16Type>::new()),
+        Type::UInteger => Box::new(integers::IntegerSlot::<native::UInt32Type>::new()),
+        Type::UBigInt => Box::new(integers::IntegerSlot::<native::UInt64Type>::new()),
+        Type::HugeInt => Box::new(decimals::DecimalSlot::huge_integer().map_err(|error| error.to_string())?),
+        Type::Decimal { precision, scale } => Box::new(decimals::DecimalSlot::new(*precision, *scale).map_err(|error| error.to_string())?),
+        Type::Float => Box::new(floats::FloatSlot::default()),
+        Type::Double => Box::new(floats::DoubleSlot::default()),
+        Type::Varchar => Box::new(characters::VarcharSlot::default()),
+        Type::Blob => Box::new(characters::BlobSlot::default()),
+        Type::Json => Box::new(characters::JsonSlot::default()),
+        Type::Uuid => Box::new(characters::UuidSlot::default()),
+        Type::Date => Box::new(temporal::DateSlot::new(layout)),
+        Type::Time => Box::new(temporal::TimeSlot::new(layout)),
+        Type::Timestamp => Box::new(temporal::TimestampSlot::new(layout, false)),
+        Type::TimestampTz => Box::new(temporal::TimestampSlot::new(layout, true)),
+        Type::List(element) => Box::new(nested::ListSlot::new(element)?),
+        Type::Struct(fields) => Box::new(nested::StructSlot::new(fields)?),
+    })
+}
+
+/// The values of one plan column, and the reasons why a value is none of them.
+///
+/// Every `append` adds exactly one value (NULL where it fails), so that columns stay level.
+pub(crate) struct ColumnBuilder {
+    name: String,
+    data_type: Type,
+    not_null: bool,
+    slot: Box<dyn Slot>,
+}
+
+/// The longest value, in characters, that a reason repeats.
+const SHOWN: usize = 200;
+
+impl ColumnBuilder {
+    /// An empty column.
+    pub(crate) fn new(column: &Column) -> Result<Self, String> {
+        let layout = column.format.as_deref().map(|format| Layout::new(format, &column.data_type)).transpose();
+        let layout = layout.map_err(|reason| format!("column {:?}: {reason}", column.name))?;
+        let slot = create_slot(&column.data_type, layout)?;
+        Ok(Self { name: column.name.clone(), data_type: column.data_type.clone(), not_null: column.not_null, slot })
+    }
+
+    /// Whether an empty text is a value of the type, and not a NULL.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.data_type, Type::Varchar | Type::Blob)
+    }
+
+    /// Whether an array of these very values needs no conversion.
+    pub(crate) fn is_native(&self, data_type: &arrow::datatypes::DataType) -> bool {
+        let checked = matches!(self.data_type, Type::Json | Type::Uuid | Type::List(_) | Type::Struct(_));
+        !checked && self.data_type.arrow() == *data_type
+    }
+
+    /// Whether NULL is refused.
+    pub(crate) fn is_required(&self) -> bool {
+        self.not_null
+    }
+
+    /// Appends a NULL; the reason where that is not allowed.
+    pub(crate) fn append_null(&mut self) -> Result<(), String> {
+        self.slot.skip();
+        if self.not_null { Err(self.refuse_null()) } else { Ok(()) }
+    }
+
+    /// Why a NULL is no value of this column.
+    pub(crate) fn refuse_null(&self) -> String {
+        format!("column {:?}: NULL is not allowed", self.name)
+    }
+
+    /// Appends a value written as text.
+    pub(crate) fn append_text(&mut self, text: &str) -> Result<(), String> {
+        let result = self.slot.take_text(text);
+        self.settle(result, || show_text(text))
+    }
+
+    /// Appends a value written as JSON.
+    pub(crate) fn append_json(&mut self, json: &str) -> Result<(), String> {
+        if json == "null" {
+            return self.append_null();
+        }
+        let result = self.slot.take_json(json);
+        self.settle(result, || shorten(json))
+    }
+
+    /// Appends a value of a Parquet column.
+    pub(crate) fn append_cell(&mut self, cell: &Cell<'_>) -> Result<(), String> {
+        if matches!(cell, Cell::Null) {
+            return self.append_null();
+        }
+        let result = self.slot.take_cell(cell);
+        self.settle(result, || shorten(&cell.to_json()))
+    }
+
+    fn settle(&mut self, result: Result<(), Misfit>, show: impl FnOnce() -> String) -> Result<(), String> {
+        result.map_err(|misfit| {
+            self.slot.skip();
+            format!("column {:?}: {}", self.name, misfit.explain(&show(), &self.data_type))
+        })
+    }
+
+    /// The column as an array; the next batch begins empty.
+    pub(crate) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        self.slot.finish()
+    }
+}
+
+fn show_text(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}

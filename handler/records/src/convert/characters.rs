@@ -1,0 +1,218 @@
+//! Text, bytes, JSON text and UUIDs.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::{ArrayBuilder, ArrayRef, BinaryBuilder, StringBuilder};
+use arrow::error::ArrowError;
+use serde::de::IgnoredAny;
+
+use super::cell::Cell;
+use super::{Misfit, Slot};
+
+/// The text of a JSON string, which stands in its quotes.
+pub(crate) fn parse_string(json: &str) -> Result<Cow<'_, str>, Misfit> {
+    if memchr::memchr(b'\\', json.as_bytes()).is_none() {
+        return Ok(Cow::Borrowed(json.get(1..json.len() - 1).unwrap_or_default()));
+    }
+    serde_json::from_str(json).map(Cow::Owned).map_err(|_| Misfit::Rule("is no text: it has an escape of half a character".to_owned()))
+}
+
+/// JSON text without the whitespace between its tokens.
+pub(crate) fn compact(json: &str) -> Cow<'_, str> {
+    if !json.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        return Cow::Borrowed(json);
+    }
+    let mut text = String::with_capacity(json.len());
+    let (mut quoted, mut escaped) = (false, false);
+    for letter in json.chars() {
+        if quoted || !letter.is_ascii_whitespace() {
+            text.push(letter);
+        }
+        if escaped {
+            escaped = false;
+        } else if quoted && letter == '\\' {
+            escaped = true;
+        } else if letter == '"' {
+            quoted = !quoted;
+        }
+    }
+    Cow::Owned(text)
+}
+
+#[derive(Default)]
+pub(super) struct VarcharSlot(StringBuilder);
+
+impl Slot for VarcharSlot {
+    fn skip(&mut self) {
+        self.0.append_null();
+    }
+
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
+        self.0.append_value(text);
+        Ok(())
+    }
+
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        let text = if json.starts_with('"') { parse_string(json)? } else { compact(json) };
+        self.take_text(&text)
+    }
+
+    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        match cell {
+            Cell::Text(text) => self.take_text(text),
+            other => self.take_text(&other.to_text().ok_or_else(|| Misfit::Rule("is not UTF-8 text".to_owned()))?),
+        }
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(self.0.finish()))
+    }
+}
+
+#[derive(Default)]
+pub(super) struct BlobSlot(BinaryBuilder);
+
+impl Slot for BlobSlot {
+    fn skip(&mut self) {
+        self.0.append_null();
+    }
+
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
+        self.0.append_value(text);
+        Ok(())
+    }
+
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        if !json.starts_with('"') {
+            return Err(Misfit::Type);
+        }
+        self.take_text(&parse_string(json)?)
+    }
+
+    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        match cell {
+            Cell::Text(text) => self.0.append_value(text),
+            Cell::Bytes(bytes) => self.0.append_value(bytes),
+            _ => return Err(Misfit::Type),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(self.0.finish()))
+    }
+}
+
+/// JSON text. From CSV as it is written; from JSON without the whitespace between tokens.
+#[derive(Default)]
+pub(super) struct JsonSlot(StringBuilder);
+
+impl Slot for JsonSlot {
+    fn skip(&mut self) {
+        self.0.append_null();
+    }
+
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| Misfit::Because(error.to_string()))?;
+        self.0.append_value(text);
+        Ok(())
+    }
+
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        self.0.append_value(compact(json));
+        Ok(())
+    }
+
+    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        match cell {
+            Cell::Text(text) => return self.take_text(text),
+            other => self.0.append_value(other.to_json()),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(self.0.finish()))
+    }
+}
+
+/// Whether a text is `8-4-4-4-12` hexadecimal digits.
+fn is_uuid(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == 36 && bytes.iter().enumerate().all(|(position, byte)| if matches!(position, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() })
+}
+
+/// UUIDs, kept in small letters.
+#[derive(Default)]
+pub(super) struct UuidSlot(StringBuilder);
+
+impl Slot for UuidSlot {
+    fn skip(&mut self) {
+        self.0.append_null();
+    }
+
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
+        if !is_uuid(text) {
+            return Err(Misfit::Type);
+        }
+        self.0.append_value(text.to_ascii_lowercase());
+        Ok(())
+    }
+
+    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        match cell {
+            Cell::Text(text) => self.take_text(text),
+            Cell::Bytes(bytes) if bytes.len() == 16 => {
+                let digits = bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+                self.take_text(&format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]))
+            }
+            _ => Err(Misfit::Type),
+        }
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(self.0.finish()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_kept_without_its_whitespace() {
+        assert_eq!(compact("{ \"a b\" : [ 1,\t\"\\\" \" ] }"), "{\"a b\":[1,\"\\\" \"]}");
+        assert_eq!(compact("1.50"), "1.50");
+    }
+
+    #[test]
+    fn only_the_canonical_text_is_a_uuid() {
+        assert!(is_uuid("123e4567-E89B-12d3-a456-426614174000"));
+        for text in ["", "123e4567e89b12d3a456426614174000", "{123e4567-e89b-12d3-a456-426614174000}", "123e4567-e89b-12d3-a456-42661417400g"] {
+            assert!(!is_uuid(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn half_a_character_is_no_text() {
+        assert_eq!(parse_string("\"a\\u00e9\""), Ok(Cow::Borrowed("aé")));
+        assert!(parse_string("\"\\ud800\"").is_err());
+    }
+}

@@ -1,0 +1,185 @@
+//! Decimals: digits that fit the declared precision and scale exactly. `HUGEINT` is held the same way, with no scale.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayBuilder, ArrayRef, Decimal128Builder};
+use arrow::error::ArrowError;
+
+use super::cell::Cell;
+use super::integers::parse_integer;
+use super::{Misfit, Slot};
+
+/// Digits as written: an integer and the power of ten that it is to be multiplied with.
+struct Digits {
+    value: i128,
+    exponent: i64,
+}
+
+/// Reads `[sign] digits [. digits] [e exponent]`; `Err` for more digits than 128 bits hold.
+fn parse_digits(text: &str) -> Result<Digits, Misfit> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
+        None => (unsigned, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(Misfit::Type);
+    }
+    let mut value = 0_i128;
+    let mut dropped = 0_i64;
+    for byte in whole.bytes().chain(fraction.bytes()) {
+        if !byte.is_ascii_digit() {
+            return Err(Misfit::Type);
+        }
+        match value.checked_mul(10).and_then(|product| product.checked_add(i128::from(byte - b'0'))) {
+            Some(sum) if dropped == 0 => value = sum,
+            _ if byte == b'0' => dropped += 1,
+            _ => return Err(Misfit::Because("too many digits".to_owned())),
+        }
+    }
+    let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
+    let value = if text.starts_with('-') { -value } else { value };
+    Ok(Digits { value, exponent: exponent.saturating_sub(places).saturating_add(dropped) })
+}
+
+fn parse_exponent(text: &str) -> Result<i64, Misfit> {
+    let exponent = parse_integer(text).ok_or(Misfit::Type)?;
+    Ok(i64::try_from(exponent.clamp(-1_000_000, 1_000_000)).unwrap_or(0))
+}
+
+/// The value at another scale, if it is the same value there.
+pub(crate) fn rescale(value: i128, from: i8, to: i8) -> Option<i128> {
+    shift(value, i64::from(to) - i64::from(from))
+}
+
+/// `value * 10^places`, if that is an integer of 128 bits.
+fn shift(value: i128, places: i64) -> Option<i128> {
+    if value == 0 {
+        return Some(0);
+    }
+    let factor = 10_i128.checked_pow(u32::try_from(places.unsigned_abs()).ok()?)?;
+    if places >= 0 { value.checked_mul(factor) } else { (value % factor == 0).then(|| value / factor) }
+}
+
+/// An unscaled value as text.
+pub(crate) fn render_decimal(value: i128, scale: i8) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let sign = if value < 0 { "-" } else { "" };
+    let Ok(places) = usize::try_from(scale) else {
+        return format!("{sign}{digits}{}", "0".repeat(usize::from(scale.unsigned_abs())));
+    };
+    if places == 0 {
+        return format!("{sign}{digits}");
+    }
+    let padded = format!("{digits:0>width$}", width = places + 1);
+    let (whole, fraction) = padded.split_at(padded.len() - places);
+    format!("{sign}{whole}.{fraction}")
+}
+
+pub(super) struct DecimalSlot {
+    builder: Decimal128Builder,
+    scale: i8,
+    bound: u128,
+    integer: bool,
+}
+
+impl DecimalSlot {
+    pub(super) fn new(precision: u8, scale: u8) -> Result<Self, ArrowError> {
+        let scale = i8::try_from(scale).unwrap_or(i8::MAX);
+        let builder = Decimal128Builder::new().with_precision_and_scale(precision, scale)?;
+        Ok(Self { builder, scale, bound: 10_u128.pow(u32::from(precision)), integer: false })
+    }
+
+    pub(super) fn huge_integer() -> Result<Self, ArrowError> {
+        Ok(Self { integer: true, ..Self::new(38, 0)? })
+    }
+
+    fn take(&mut self, value: Option<i128>) -> Result<(), Misfit> {
+        let value = value.ok_or_else(|| if self.integer { Misfit::Type } else { Misfit::Because("not exactly".to_owned()) })?;
+        if value.unsigned_abs() >= self.bound {
+            return Err(Misfit::Because("out of range".to_owned()));
+        }
+        self.builder.append_value(value);
+        Ok(())
+    }
+}
+
+impl Slot for DecimalSlot {
+    fn skip(&mut self) {
+        self.builder.append_null();
+    }
+
+    fn length(&self) -> usize {
+        self.builder.len()
+    }
+
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
+        if self.integer {
+            return self.take(Some(parse_integer(text).ok_or(Misfit::Type)?));
+        }
+        let digits = parse_digits(text)?;
+        match shift(digits.value, digits.exponent.saturating_add(i64::from(self.scale))) {
+            None if digits.exponent >= 0 => Err(Misfit::Because("out of range".to_owned())),
+            value => self.take(value),
+        }
+    }
+
+    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        match cell {
+            Cell::Integer(value) => self.take(rescale(*value, 0, self.scale)),
+            Cell::Decimal(value, scale) => self.take(rescale(*value, *scale, self.scale)),
+            Cell::Text(text) => self.take_text(text),
+            _ => Err(Misfit::Type),
+        }
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(self.builder.finish()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Decimal128Array;
+
+    use super::*;
+
+    fn convert(text: &str, precision: u8, scale: u8) -> Result<i128, Misfit> {
+        let mut slot = DecimalSlot::new(precision, scale).unwrap();
+        slot.take_text(text)?;
+        let array = slot.finish().unwrap();
+        Ok(array.as_any().downcast_ref::<Decimal128Array>().unwrap().value(0))
+    }
+
+    #[test]
+    fn a_decimal_fits_exactly_or_not_at_all() {
+        for (text, value) in [("1.50", 15), ("1.5", 15), ("-1.5", -15), ("+2", 20), (".5", 5), ("5.", 50), ("15e-1", 15), ("0.15E1", 15), ("1e2", 1000), ("-0", 0)] {
+            assert_eq!(convert(text, 4, 1), Ok(value), "{text}");
+        }
+        for text in ["1.55", "1e-2", "1000", "999.99", "1e4", "1e999999999999999999999"] {
+            assert!(matches!(convert(text, 4, 1), Err(Misfit::Because(_))), "{text}");
+        }
+        for text in ["", ".", "-", "1,5", "1.2.3", " 1", "1 ", "e5", "1e", "1e1.5", "NaN", "1_0", "--1"] {
+            assert_eq!(convert(text, 4, 1), Err(Misfit::Type), "{text}");
+        }
+    }
+
+    #[test]
+    fn thirty_eight_digits_are_held() {
+        let nines = "9".repeat(38);
+        assert_eq!(convert(&nines, 38, 0), Ok(10_i128.pow(38) - 1));
+        assert_eq!(convert(&format!("{nines}.{}", "0".repeat(50)), 38, 0), Ok(10_i128.pow(38) - 1));
+        assert_eq!(convert(&format!("0.{}", "0".repeat(100)), 4, 1), Ok(0));
+        assert!(convert(&"9".repeat(39), 38, 0).is_err());
+        assert!(convert(&format!("{}1", "9".repeat(40)), 38, 0).is_err());
+    }
+
+    #[test]
+    fn decimals_are_written_with_their_scale() {
+        assert_eq!(render_decimal(-5, 2), "-0.05");
+        assert_eq!(render_decimal(12345, 2), "123.45");
+        assert_eq!(render_decimal(7, 0), "7");
+        assert_eq!(render_decimal(7, -2), "700");
+    }
+}

@@ -1,0 +1,112 @@
+//! Integers: an optional sign and digits, in range.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayBuilder, ArrayRef, ArrowPrimitiveType, PrimitiveBuilder};
+use arrow::error::ArrowError;
+
+use super::cell::Cell;
+use super::{Misfit, Slot};
+
+/// Why digits are no integer of a type.
+const OUT_OF_RANGE: &str = "out of range";
+
+/// Reads a sign and digits. `None` for anything else; saturates beyond 128 bits, which no type holds.
+pub(crate) fn parse_integer(text: &str) -> Option<i128> {
+    let bytes = text.as_bytes();
+    let (negative, digits) = match bytes.first()? {
+        b'-' => (true, &bytes[1..]),
+        b'+' => (false, &bytes[1..]),
+        _ => (false, bytes),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let magnitude = if digits.len() <= 18 { i128::from(parse_short(digits)?) } else { parse_long(digits)? };
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+fn parse_short(digits: &[u8]) -> Option<i64> {
+    digits.iter().try_fold(0_i64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
+}
+
+fn parse_long(digits: &[u8]) -> Option<i128> {
+    digits.iter().try_fold(0_i128, |sum, byte| byte.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(i128::from(byte - b'0'))))
+}
+
+pub(super) struct IntegerSlot<T: ArrowPrimitiveType>(PrimitiveBuilder<T>);
+
+impl<T: ArrowPrimitiveType> IntegerSlot<T> {
+    pub(super) fn new() -> Self {
+        Self(PrimitiveBuilder::new())
+    }
+}
+
+impl<T: ArrowPrimitiveType> IntegerSlot<T>
+where
+    T::Native: TryFrom<i128>,
+{
+    fn take(&mut self, value: i128) -> Result<(), Misfit> {
+        let native = T::Native::try_from(value).map_err(|_| Misfit::Because(OUT_OF_RANGE.to_owned()))?;
+        self.0.append_value(native);
+        Ok(())
+    }
+}
+
+impl<T: ArrowPrimitiveType> Slot for IntegerSlot<T>
+where
+    T::Native: TryFrom<i128>,
+{
+    fn skip(&mut self) {
+        self.0.append_null();
+    }
+
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
+        self.take(parse_integer(text).ok_or(Misfit::Type)?)
+    }
+
+    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        match cell {
+            Cell::Integer(value) => self.take(*value),
+            Cell::Decimal(value, scale) => self.take(super::decimals::rescale(*value, *scale, 0).ok_or(Misfit::Type)?),
+            Cell::Text(text) => self.take_text(text),
+            _ => Err(Misfit::Type),
+        }
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(self.0.finish()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sign_and_digits_are_an_integer() {
+        for (text, value) in [("0", 0), ("-7", -7), ("+7", 7), ("007", 7), ("9223372036854775808", 9_223_372_036_854_775_808)] {
+            assert_eq!(parse_integer(text), Some(value), "{text}");
+        }
+        for text in ["", "-", "+", " 1", "1 ", "1.0", "1e3", "1,000", "1_000", "--1", "٣", "0x10", "12345678901234567890.0"] {
+            assert_eq!(parse_integer(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_range_is_the_type_s() {
+        let mut slot = IntegerSlot::<arrow::datatypes::Int8Type>::new();
+        assert_eq!(slot.take_text("-128"), Ok(()));
+        assert_eq!(slot.take_text("128"), Err(Misfit::Because("out of range".to_owned())));
+        assert_eq!(slot.take_text(&"9".repeat(60)), Err(Misfit::Because("out of range".to_owned())));
+        assert_eq!(slot.take_json("1.5"), Err(Misfit::Type));
+        assert_eq!(slot.take_json("\"12\""), Ok(()));
+        let mut slot = IntegerSlot::<arrow::datatypes::UInt64Type>::new();
+        assert_eq!(slot.take_text("18446744073709551615"), Ok(()));
+        assert_eq!(slot.take_text("-1"), Err(Misfit::Because("out of range".to_owned())));
+    }
+}

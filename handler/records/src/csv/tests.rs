@@ -1,0 +1,154 @@
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Int64Type;
+
+use crate::trial::{column, options, read_all, reasons, texts, Trial};
+use crate::{Depth, Error, Format, MemoryInput, Options, Plan, Type, read, survey};
+
+fn csv(text: &str) -> Trial {
+    Trial::new(text.as_bytes(), options(Format::Csv))
+}
+
+#[test]
+fn rows_are_typed_by_name() {
+    let outcome = csv("b,a\nx,1\ny,2\n").plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
+    assert_eq!(outcome.rows[0].column(0).as_primitive::<Int64Type>().values(), &[1, 2]);
+    assert_eq!(texts(&outcome, 1), [Some("x".to_owned()), Some("y".to_owned())]);
+    assert_eq!((outcome.records, outcome.record_numbers), (2, vec![1, 2]));
+}
+
+#[test]
+fn a_shifted_row_is_rejected() {
+    let outcome = csv("a,b\n1,2\n1,2,\n1\n3,4\n").plan(&[("a", "BIGINT"), ("b", "BIGINT")]).read();
+    assert_eq!(reasons(&outcome), [(2, "has 3 fields, the header has 2".to_owned()), (3, "has 1 field, the header has 2".to_owned())]);
+    assert_eq!(outcome.record_numbers, [1, 4]);
+    let reject = &outcome.rejects[0];
+    assert_eq!((reject.line, reject.byte_offset, reject.raw.as_str()), (Some(3), Some(8), "1,2,"));
+}
+
+#[test]
+fn a_record_gets_all_its_reasons() {
+    let outcome = csv("a,b,c\n1.5,\"12,5\",x\n").plan(&[("a", "INTEGER"), ("b", "DECIMAL(10,2)"), ("c", "BOOLEAN")]).read();
+    assert_eq!(
+        outcome.rejects[0].reasons,
+        ["column \"a\": \"1.5\" is not INTEGER", "column \"b\": \"12,5\" is not DECIMAL(10,2)", "column \"c\": \"x\" is not BOOLEAN"]
+    );
+}
+
+#[test]
+fn null_and_the_empty_string_are_two_things() {
+    let mut trial = csv("a,b\n,\n\"\",\"\"\nNA,NA\n\"NA\",\"NA\"\n").plan(&[("a", "VARCHAR"), ("b", "BIGINT")]);
+    trial.options.null_tokens = vec![String::new(), "NA".to_owned()];
+    let outcome = trial.read();
+    assert_eq!(texts(&outcome, 0), [None, Some(String::new()), None, Some("NA".to_owned())]);
+    assert_eq!(outcome.rows[0].column(1).null_count(), 4);
+}
+
+#[test]
+fn a_missing_value_is_refused_where_there_must_be_one() {
+    let mut trial = csv("a,b\n,x\n").plan(&[("a", "BIGINT"), ("b", "VARCHAR")]);
+    trial.plan.columns[0].not_null = true;
+    assert_eq!(reasons(&trial.read()), [(1, "column \"a\": NULL is not allowed".to_owned())]);
+}
+
+#[test]
+fn blank_lines_are_records_of_one_column_only() {
+    assert_eq!(csv("\na,b\n1,2\n\n\r\n3,4\n\n").plan(&[("a", "BIGINT")]).read().record_numbers, [1, 2]);
+    let outcome = csv("a\n1\n\n3\n").plan(&[("a", "BIGINT")]).read();
+    assert_eq!((outcome.records, outcome.rows[0].column(0).null_count()), (3, 1));
+}
+
+#[test]
+fn a_bad_quote_does_not_swallow_its_neighbours() {
+    let outcome = csv("a,b\n1,x\n2,\"open\n3,y\n4,in\"side\n5,\"a\"b\n6,\"two\nlines\"\n7,z\n").plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
+    assert_eq!(outcome.record_numbers, [1, 3, 6, 7]);
+    assert_eq!(
+        reasons(&outcome),
+        [
+            (2, "field 2 begins with a quote, and has no closing one at its end".to_owned()),
+            (4, "field 2 has a quote inside, and does not begin with one".to_owned()),
+            (5, "field 2 begins with a quote, and has no closing one at its end".to_owned())
+        ]
+    );
+    assert_eq!(outcome.rejects.iter().map(|reject| reject.line).collect::<Vec<_>>(), [Some(3), Some(5), Some(6)]);
+    assert_eq!(texts(&outcome, 1)[2].as_deref(), Some("two\nlines"));
+}
+
+#[test]
+fn bytes_that_are_no_text_reject_their_record() {
+    let outcome = Trial::new(b"a,b\n1,x\n2,\xff\n3,\0\n4,y\n", options(Format::Csv)).plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
+    assert_eq!(outcome.record_numbers, [1, 4]);
+    assert_eq!(outcome.rejects.iter().map(|reject| reject.raw.as_str()).collect::<Vec<_>>(), ["2,\\xFF", "3,\\x00"]);
+    assert_eq!(outcome.rejects[0].reasons, ["is not valid text: the byte 0xFF at byte 2 of the record"]);
+}
+
+#[test]
+fn the_dialect_is_as_declared() {
+    let mut trial = Trial::new(b"made by us\n\"not a header\n;a;'b c'\n1;2;'x\\';\\\\'\n", options(Format::Csv)).plan(&[("b c", "VARCHAR")]);
+    trial.options = Options { delimiter: Some(b';'), quote: Some(b'\''), escape: Some(b'\\'), preamble: 2, ..Options::default() };
+    assert_eq!(texts(&trial.read(), 0), [Some("x';\\".to_owned())]);
+    let latin = Options { encoding: Some("latin1".to_owned()), ..Options::default() };
+    assert_eq!(texts(&Trial::new(b"a\nZ\xfcrich\n", latin).plan(&[("a", "VARCHAR")]).read(), 0), [Some("Zürich".to_owned())]);
+    assert_eq!(csv("\u{feff}a\n1\n").plan(&[("a", "BIGINT")]).read().record_numbers, [1]);
+}
+
+#[test]
+fn columns_without_names_are_counted() {
+    let headless = Options { header: false, ..Options::default() };
+    let found = survey(&MemoryInput(b"1,x\n2,y\n".to_vec()), &headless, Depth::Values).unwrap();
+    let columns: Vec<(&str, &Type)> = found.columns.iter().map(|column| (column.name.as_str(), &column.inferred)).collect();
+    assert_eq!(columns, [("column0", &Type::BigInt), ("column1", &Type::Varchar)]);
+    assert_eq!((found.records, found.positional), (Some(2), true));
+    let outcome = Trial::new(b"1,x\n2\n", headless).plan(&[("column0", "BIGINT")]).read();
+    assert_eq!(reasons(&outcome), [(2, "has 1 field, the first record has 2".to_owned())]);
+}
+
+#[test]
+fn columns_that_nobody_takes_are_rescued() {
+    let mut trial = csv("a,b,c\n1,\"x\"\"y\",\n").plan(&[("a", "BIGINT")]);
+    trial.plan.rescue = true;
+    assert_eq!(texts(&trial.read(), 1), [Some("{\"b\":\"x\\\"y\",\"c\":null}".to_owned())]);
+}
+
+#[test]
+fn verdicts_and_a_refusal_make_rejects() {
+    let mut trial = csv("a\n1\n2\nx\n").plan(&[("a", "BIGINT")]);
+    trial.plan.verdicts.insert(2, vec!["two".to_owned()]);
+    assert_eq!(trial.read().record_numbers, [1]);
+    trial.plan.refuse = Some("no".to_owned());
+    let outcome = trial.read();
+    assert_eq!(outcome.rejects.iter().map(|reject| reject.reasons.join("|")).collect::<Vec<_>>(), ["no", "no|two", "column \"a\": \"x\" is not BIGINT|no"]);
+}
+
+#[test]
+fn an_object_without_records_is_no_error() {
+    for text in ["", "\u{feff}", "a,b", "a,b\r\n", "\n\n"] {
+        let outcome = csv(text).plan(if text.contains('a') { &[("a", "BIGINT")] } else { &[] }).read();
+        assert_eq!(outcome.records, 0, "{text:?}");
+    }
+    let found = survey(&MemoryInput(Vec::new()), &Options::default(), Depth::Values).unwrap();
+    assert_eq!((found.columns.len(), found.records), (0, Some(0)));
+}
+
+#[test]
+fn a_column_that_is_not_there_is_an_error() {
+    let plan = Plan { columns: vec![column("z", "BIGINT")], ..Plan::default() };
+    let input = MemoryInput(b"a\n1\n".to_vec());
+    let error = read(&input, &Options::default(), &plan).err();
+    assert!(matches!(&error, Some(Error::Unreadable { reason }) if reason == "the file has no column \"z\""), "{error:?}");
+}
+
+#[test]
+fn a_quote_that_is_never_closed_costs_one_record_of_a_large_object() {
+    let mut text = String::from("a,b\n1,\"open\n");
+    (0..300_000).for_each(|number| text.push_str(&format!("{number},some text to fill the line\n")));
+    let outcome = csv(&text).plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
+    assert_eq!((outcome.records, outcome.rejects.len()), (300_001, 1));
+}
+
+#[test]
+fn names_are_surveyed_as_they_are() {
+    let found = survey(&MemoryInput(b"a,\"b,c\",a,\n1,2,3,4\n".to_vec()), &Options::default(), Depth::Names).unwrap();
+    assert_eq!(found.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["a", "b,c", "a", ""]);
+    assert_eq!(found.records, None);
+    let _ = read_all;
+}

@@ -1,0 +1,193 @@
+//! The strictest type that holds every value of a column exactly; text where there is none.
+
+use crate::convert::booleans::parse_boolean;
+use crate::convert::characters::parse_string;
+use crate::convert::floats::parse_double;
+use crate::convert::temporal::{parse_date, parse_moment};
+use crate::types::Type;
+
+/// Digits that a double surely gives back.
+const DIGITS: usize = 17;
+
+/// Integers up to here are all held by a double.
+const EXACT: u64 = 1 << 53;
+
+/// What the values of a column were so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Sketch {
+    /// NULL, all of them.
+    #[default]
+    Nothing,
+    Boolean,
+    /// Integers of 64 bits; whether a double holds each of them too.
+    Integer {
+        exact: bool,
+    },
+    Double,
+    Date,
+    Timestamp,
+    /// JSON objects and arrays.
+    Json,
+    Text,
+}
+
+impl Sketch {
+    /// What holds this value and the others.
+    fn merge(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Nothing, kind) | (kind, Self::Nothing) => kind,
+            (Self::Integer { exact: one }, Self::Integer { exact: two }) => Self::Integer { exact: one && two },
+            (Self::Integer { exact: true }, Self::Double) | (Self::Double, Self::Integer { exact: true }) => Self::Double,
+            (one, two) if one == two => one,
+            _ => Self::Text,
+        }
+    }
+
+    /// Adds a value written as text.
+    pub(crate) fn add_text(&mut self, text: &str) {
+        if *self != Self::Text {
+            *self = self.merge(classify_text(text));
+        }
+    }
+
+    /// Adds a value written as JSON. A string of digits stays text: whoever quotes a number means it.
+    pub(crate) fn add_json(&mut self, json: &str) {
+        if *self != Self::Text {
+            *self = self.merge(classify_json(json));
+        }
+    }
+
+    /// The type.
+    pub(crate) fn conclude(self) -> Type {
+        match self {
+            Self::Boolean => Type::Boolean,
+            Self::Integer { .. } => Type::BigInt,
+            Self::Double => Type::Double,
+            Self::Date => Type::Date,
+            Self::Timestamp => Type::Timestamp,
+            Self::Json => Type::Json,
+            Self::Nothing | Self::Text => Type::Varchar,
+        }
+    }
+}
+
+fn classify_text(text: &str) -> Sketch {
+    match text.as_bytes().first() {
+        Some(b'0'..=b'9' | b'-') => classify_number(text).or_else(|| classify_time(text)).unwrap_or(Sketch::Text),
+        Some(_) if parse_boolean(text).is_some() => Sketch::Boolean,
+        _ => Sketch::Text,
+    }
+}
+
+fn classify_json(json: &str) -> Sketch {
+    match json.as_bytes().first() {
+        Some(b'n') => Sketch::Nothing,
+        Some(b't' | b'f') => Sketch::Boolean,
+        Some(b'{' | b'[') => Sketch::Json,
+        Some(b'"') => parse_string(json).ok().and_then(|text| classify_time(&text)).unwrap_or(Sketch::Text),
+        _ => classify_number(json).unwrap_or(Sketch::Text),
+    }
+}
+
+fn classify_time(text: &str) -> Option<Sketch> {
+    if parse_date(text).is_some() {
+        return Some(Sketch::Date);
+    }
+    parse_moment(text).filter(|moment| moment.offset.is_none()).map(|_| Sketch::Timestamp)
+}
+
+/// A number as one writes it: no plus sign, no leading zero, digits on both sides of a point. Minus zero is a double.
+fn classify_number(text: &str) -> Option<Sketch> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let whole = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+    if whole == 0 || (whole > 1 && unsigned.starts_with('0')) {
+        return None;
+    }
+    if whole == unsigned.len() && text != "-0" {
+        let value: i64 = text.parse().ok()?;
+        let exact = value.unsigned_abs() <= EXACT || parse_double(text).is_ok();
+        return Some(Sketch::Integer { exact });
+    }
+    let mantissa = unsigned.split(['e', 'E']).next()?;
+    let fraction = mantissa.get(whole..)?.strip_prefix('.');
+    if fraction.is_some_and(|digits| digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit())) {
+        return None;
+    }
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let significant = digits.trim_start_matches('0').trim_end_matches('0').len();
+    (significant <= DIGITS && parse_double(text).is_ok()).then_some(Sketch::Double)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn infer(texts: &[&str]) -> String {
+        let mut sketch = Sketch::default();
+        texts.iter().for_each(|text| sketch.add_text(text));
+        sketch.conclude().to_string()
+    }
+
+    fn infer_json(texts: &[&str]) -> String {
+        let mut sketch = Sketch::default();
+        texts.iter().for_each(|text| sketch.add_json(text));
+        sketch.conclude().to_string()
+    }
+
+    #[test]
+    fn a_type_holds_every_value() {
+        for (texts, name) in [
+            (&[][..], "VARCHAR"),
+            (&["true", "FALSE"], "BOOLEAN"),
+            (&["1", "-2", "0"], "BIGINT"),
+            (&["1", "2.5"], "DOUBLE"),
+            (&["2.5", "9007199254740993"], "VARCHAR"),
+            (&["9007199254740993", "2.5"], "VARCHAR"),
+            (&["9007199254740992", "2.5"], "DOUBLE"),
+            (&["1e3", "-0"], "DOUBLE"),
+            (&["007"], "VARCHAR"),
+            (&["00.5"], "VARCHAR"),
+            (&["+1"], "VARCHAR"),
+            (&[".5"], "VARCHAR"),
+            (&["5."], "VARCHAR"),
+            (&["1.e5"], "VARCHAR"),
+            (&["nan"], "VARCHAR"),
+            (&["1e999"], "VARCHAR"),
+            (&["0.123456789012345678"], "VARCHAR"),
+            (&["0.12345678901234567"], "DOUBLE"),
+            (&["9223372036854775807"], "BIGINT"),
+            (&["9223372036854775808"], "VARCHAR"),
+            (&["2024-01-01"], "DATE"),
+            (&["2024-01-01 10:00", "2024-01-01T00:00:00.5"], "TIMESTAMP"),
+            (&["2024-01-01", "2024-01-01 10:00"], "VARCHAR"),
+            (&["2024-01-01 10:00Z"], "VARCHAR"),
+            (&["1", "true"], "VARCHAR"),
+            (&["2024-02-30"], "VARCHAR"),
+            (&["10:00"], "VARCHAR"),
+            (&["-"], "VARCHAR"),
+            (&["1", "x", "2"], "VARCHAR"),
+        ] {
+            assert_eq!(infer(texts), name, "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn json_says_what_is_a_number() {
+        for (texts, name) in [
+            (&["null"][..], "VARCHAR"),
+            (&["true", "null"], "BOOLEAN"),
+            (&["1", "2"], "BIGINT"),
+            (&["1", "2.0"], "DOUBLE"),
+            (&["\"5\""], "VARCHAR"),
+            (&["\"5\"", "5"], "VARCHAR"),
+            (&["\"2024-01-01\""], "DATE"),
+            (&["\"2024-01-01T00:00:00\""], "TIMESTAMP"),
+            (&["\"true\""], "VARCHAR"),
+            (&["{}", "[1]"], "JSON"),
+            (&["{}", "1"], "VARCHAR"),
+            (&["18446744073709551616"], "VARCHAR"),
+        ] {
+            assert_eq!(infer_json(texts), name, "{texts:?}");
+        }
+    }
+}

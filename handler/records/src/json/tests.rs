@@ -1,0 +1,74 @@
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+
+use crate::trial::{Trial, options, read_all, reasons, shown, texts};
+use crate::{Depth, Error, Format, MemoryInput, Type, survey};
+
+fn json(text: &str) -> Trial {
+    Trial::new(text.as_bytes(), options(Format::Json))
+}
+
+#[test]
+fn lines_and_arrays_are_the_same_records() {
+    let lines = json("\u{feff}\n{\"a\":1,\"b\":\"x\"}\r\n\n  {\"b\":\"y\\u00e9\"}  \n{\"a\":null,\"b\":2.50}").plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
+    let array = json(" [ {\"a\":1,\"b\":\"x\"} ,\n{\"b\":\"yé\"},{\"a\":null,\"b\":2.50}\n]\n ").plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
+    assert_eq!(lines, array);
+    assert_eq!(lines.rows[0].column(0).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), None, None]);
+    assert_eq!(texts(&lines, 1), [Some("x".to_owned()), Some("yé".to_owned()), Some("2.50".to_owned())]);
+}
+
+#[test]
+fn what_is_no_object_is_rejected() {
+    let outcome = json("{\"a\":1}\n{\"a\":}\n5\n{\"a\":1,\"a\":2}\n{\"a\":2}{\"a\":3}\n[1]\nnull\n{\"a\":4}\n").plan(&[("a", "BIGINT")]).read();
+    assert_eq!(outcome.record_numbers, [1, 8]);
+    assert_eq!(reasons(&outcome)[2], (4, "has the key \"a\" twice".to_owned()));
+    assert_eq!((outcome.rejects[1].raw.as_str(), outcome.rejects[1].line, outcome.rejects[1].byte_offset), ("5", Some(3), Some(15)));
+    let outcome = json("[{\"a\":1},\n5,\n{\"a\":},,{\"a\":\"]\"}]").plan(&[("a", "VARCHAR")]).read();
+    assert_eq!(outcome.record_numbers, [1, 5]);
+    assert_eq!(outcome.rejects.iter().map(|reject| (reject.line, reject.byte_offset)).collect::<Vec<_>>(), [(Some(2), Some(10)), (Some(3), Some(13)), (Some(3), Some(20))]);
+}
+
+#[test]
+fn numbers_keep_their_digits() {
+    let outcome = json("{\"a\":12345678901234567890123456789.125,\"b\":18446744073709551615,\"c\":\"5\",\"d\":[ 1,\t2 ],\"e\":{\"f\": 1.50}}")
+        .plan(&[("a", "DECIMAL(38,3)"), ("b", "UBIGINT"), ("c", "INTEGER"), ("d", "INTEGER[]"), ("d", "VARCHAR"), ("e", "JSON"), ("e", "STRUCT(f DECIMAL(3,2))")])
+        .read();
+    let values: Vec<String> = (0..7).map(|column| shown(&outcome, column).concat()).collect();
+    assert_eq!(values, ["12345678901234567890123456789.125", "18446744073709551615", "5", "[1, 2]", "[1,2]", "{\"f\":1.50}", "{f: 1.50}"]);
+}
+
+#[test]
+fn a_value_of_another_kind_is_rejected() {
+    let outcome = json("{\"a\":1.0}\n{\"a\":true}\n{\"a\":[1]}\n{\"a\":\" 1\"}\n{\"a\":\"\"}\n{\"a\":1e2}\n{\"b\":\"yes\"}\n{\"b\":1}\n").plan(&[("a", "INTEGER"), ("b", "BOOLEAN")]).read();
+    assert_eq!(reasons(&outcome)[0], (1, "column \"a\": 1.0 is not INTEGER".to_owned()));
+    assert_eq!(reasons(&outcome)[6], (7, "column \"b\": \"yes\" is not BOOLEAN".to_owned()));
+    assert_eq!(outcome.rejects.len(), 8);
+}
+
+#[test]
+fn an_array_that_does_not_end_is_unreadable() {
+    for text in ["[", "[{\"a\":1}", "[{\"a\":1},", "[{\"a\":1},]", "[{\"a\":1}] x", "[] []", "[{\"a\":\"1}]", "[{\"a\":1}\n{\"a\":2}"] {
+        let trial = json(text).plan(&[("a", "BIGINT")]);
+        let result = read_all(&trial.input, &trial.options, &trial.plan);
+        assert!(matches!(result, Err(Error::Unreadable { .. })), "{text}: {result:?}");
+    }
+    for text in ["", " \n", "[]", " [ ] \n"] {
+        assert_eq!(json(text).plan(&[("a", "BIGINT")]).read().records, 0, "{text}");
+    }
+}
+
+#[test]
+fn keys_that_nobody_takes_are_rescued() {
+    let mut trial = json("{\"x\": [1, 2], \"a\":1}\n{\"a\":2}\n").plan(&[("a", "BIGINT")]);
+    trial.plan.rescue = true;
+    assert_eq!(texts(&trial.read(), 1), [Some("{\"x\":[1,2]}".to_owned()), None]);
+}
+
+#[test]
+fn keys_are_surveyed_in_the_order_of_appearance() {
+    let input = MemoryInput(b"{\"a\":1}\n{\"b\":true,\"a\":2.5}\nbad\n{\"c\":null}\n".to_vec());
+    let found = survey(&input, &options(Format::Json), Depth::Values).unwrap();
+    let columns: Vec<(&str, &Type)> = found.columns.iter().map(|column| (column.name.as_str(), &column.inferred)).collect();
+    assert_eq!(columns, [("a", &Type::Double), ("b", &Type::Boolean), ("c", &Type::Varchar)]);
+    assert_eq!(found.records, Some(4));
+}

@@ -1,0 +1,246 @@
+//! Parquet: typed already, and still converted value by value to what is declared. The Parquet schema counts, not the
+//! Arrow schema that some writers hide in the footer.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use ::parquet::errors::ParquetError;
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::error::ArrowError;
+
+use crate::batch::{BATCH_RECORDS, Batch, Reject};
+use crate::convert::ColumnBuilder;
+use crate::convert::cell::{Cell, render_object};
+use crate::error::Error;
+use crate::input::Input;
+use crate::plan::Plan;
+use crate::survey::{Survey, SurveyedColumn};
+
+mod chunk;
+mod infer;
+
+use chunk::{Failure, RowGroup, Whole};
+
+/// Bytes of a batch to aim at, as the footer tells the size of a row.
+const BATCH_BYTES: i64 = 32 * 1024 * 1024;
+
+/// Looks at the footer.
+pub(crate) fn survey(input: &dyn Input) -> Result<Survey, Error> {
+    let metadata = read_footer(input)?;
+    let columns = infer::infer_types(&metadata).into_iter().map(|(name, inferred)| SurveyedColumn { name, inferred }).collect();
+    let records = u64::try_from(count_rows(&metadata)).ok();
+    Ok(Survey { columns, records, positional: false })
+}
+
+fn count_rows(metadata: &ArrowReaderMetadata) -> i64 {
+    metadata.metadata().file_metadata().num_rows()
+}
+
+/// Reads the footer. Old 96-bit timestamps are taken as microseconds, since nanoseconds would not reach the year 9999.
+fn read_footer(input: &dyn Input) -> Result<ArrowReaderMetadata, Error> {
+    let whole = Whole::new(input);
+    let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let plain = guard(|| ArrowReaderMetadata::load(&whole, options())).and_then(|result| whole.failure().sort(result))?;
+    let parsed = Arc::clone(plain.metadata());
+    let mut changed = false;
+    let fields: Vec<Field> = plain.schema().fields().iter().zip(parsed.file_metadata().schema_descr().root_schema().get_fields()).map(|(field, parquet)| {
+        let old = parquet.is_primitive() && parquet.get_physical_type() == ::parquet::basic::Type::INT96;
+        changed |= old;
+        if old { field.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Microsecond, None)) } else { field.as_ref().clone() }
+    }).collect();
+    if !changed {
+        return Ok(plain);
+    }
+    let schema = Arc::new(Schema::new(fields));
+    guard(|| ArrowReaderMetadata::try_new(parsed, options().with_schema(schema)))?.map_err(|error| Error::unreadable(error.to_string()))
+}
+
+/// Runs the decoder: where it gives up in a panic, the bytes are to blame.
+fn guard<T>(decode: impl FnOnce() -> T) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(decode)).map_err(|_| Error::unreadable("the Parquet data is damaged: its decoder gave up"))
+}
+
+/// The rows of a Parquet object, typed.
+pub(crate) struct ParquetReader<'a> {
+    input: &'a dyn Input,
+    metadata: ArrowReaderMetadata,
+    failure: Failure,
+    next_group: usize,
+    group: Option<ParquetRecordBatchReader>,
+    conform: Conform<'a>,
+}
+
+impl<'a> ParquetReader<'a> {
+    pub(crate) fn new(input: &'a dyn Input, plan: &'a Plan) -> Result<Self, Error> {
+        let metadata = read_footer(input)?;
+        let conform = Conform::new(plan, metadata.schema())?;
+        Ok(Self { input, metadata, failure: Failure::default(), next_group: 0, group: None, conform })
+    }
+
+    pub(crate) fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
+        loop {
+            if self.group.is_none() && !self.open_group()? {
+                return self.check_count();
+            }
+            let next = guard(|| self.group.as_mut().and_then(Iterator::next))?;
+            match next.map(|result| self.failure.sort(result)).transpose()? {
+                Some(rows) if rows.num_rows() > 0 => return guard(|| self.conform.take(&rows))?.map(Some),
+                Some(_) => {}
+                None => self.group = None,
+            }
+        }
+    }
+
+    /// Opens the next row group, if there is one.
+    fn open_group(&mut self) -> Result<bool, Error> {
+        let parsed = Arc::clone(self.metadata.metadata());
+        let Some(group) = parsed.row_groups().get(self.next_group) else { return Ok(false) };
+        let chunks = guard(|| RowGroup::open(self.input, group, self.failure.clone()))??;
+        let average = group.total_byte_size().max(0) / group.num_rows().max(1);
+        let size = usize::try_from(BATCH_BYTES / average.max(1)).unwrap_or(BATCH_RECORDS).clamp(1, BATCH_RECORDS);
+        let position = self.next_group;
+        self.next_group += 1;
+        let metadata = self.metadata.clone();
+        let opened = guard(|| ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata).with_row_groups(vec![position]).with_batch_size(size).build())?;
+        self.group = Some(self.failure.sort(opened)?);
+        Ok(true)
+    }
+
+    /// The footer counts rows too; if it counted others, something is missing.
+    fn check_count(&self) -> Result<Option<Batch>, Error> {
+        let (stated, found) = (count_rows(&self.metadata), self.conform.records);
+        if u64::try_from(stated) == Ok(found) {
+            return Ok(None);
+        }
+        Err(Error::unreadable(format!("the Parquet footer states {stated} rows, and there are {found}")))
+    }
+}
+
+impl Failure {
+    /// An error is the input's if the input failed, else the data's.
+    fn sort<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Result<T, Error> {
+        result.map_err(|error| match self.take() {
+            Some(cause) => Error::Io(cause),
+            None => Error::unreadable(format!("the Parquet data is damaged: {error}")),
+        })
+    }
+}
+
+/// From rows as Parquet has them to rows as the plan has them.
+struct Conform<'a> {
+    plan: &'a Plan,
+    builders: Vec<ColumnBuilder>,
+    /// For each plan column its position in the file.
+    positions: Vec<Option<usize>>,
+    /// Columns that no plan column takes.
+    others: Vec<usize>,
+    records: u64,
+}
+
+/// What is wrong, by row of the batch.
+type Reasons = BTreeMap<usize, Vec<String>>;
+
+impl<'a> Conform<'a> {
+    fn new(plan: &'a Plan, schema: &Schema) -> Result<Self, Error> {
+        let find = |source: &String| {
+            let position = schema.fields().iter().position(|field| field.name() == source);
+            position.map(Some).ok_or_else(|| Error::unreadable(format!("the file has no column {source:?}")))
+        };
+        let positions = plan.columns.iter().map(|column| column.source.as_ref().map_or(Ok(None), find)).collect::<Result<Vec<_>, _>>()?;
+        let others = (0..schema.fields().len()).filter(|position| !positions.contains(&Some(*position))).collect();
+        let builders = plan.columns.iter().map(ColumnBuilder::new).collect::<Result<_, _>>().map_err(Error::unreadable)?;
+        Ok(Self { plan, builders, positions, others, records: 0 })
+    }
+
+    fn take(&mut self, rows: &RecordBatch) -> Result<Batch, Error> {
+        let mut reasons = Reasons::new();
+        let mut arrays = Vec::with_capacity(self.builders.len() + 1);
+        for (builder, position) in self.builders.iter_mut().zip(&self.positions) {
+            let array = position.map_or_else(|| new_null_array(&DataType::Null, rows.num_rows()), |position| Arc::clone(rows.column(position)));
+            arrays.push(convert(builder, &array, &mut reasons).map_err(internal)?);
+        }
+        if self.plan.rescue {
+            arrays.push(Arc::new(self.rescue(rows)));
+        }
+        self.judge(rows.num_rows(), &mut reasons);
+        self.settle(rows, arrays, reasons)
+    }
+
+    fn rescue(&self, rows: &RecordBatch) -> StringArray {
+        let row = |row| (!self.others.is_empty()).then(|| render_row(rows, row, self.others.iter().copied()));
+        (0..rows.num_rows()).map(row).collect()
+    }
+
+    /// Adds what the plan says against the rows.
+    fn judge(&self, count: usize, reasons: &mut Reasons) {
+        if let Some(refusal) = &self.plan.refuse {
+            (0..count).for_each(|row| reasons.entry(row).or_default().push(refusal.clone()));
+        }
+        let first = self.records + 1;
+        for (number, verdicts) in self.plan.verdicts.range(first..first + count as u64) {
+            if let Ok(row) = usize::try_from(number - first) {
+                reasons.entry(row).or_default().extend(verdicts.iter().cloned());
+            }
+        }
+    }
+
+    /// Parts rows and rejects.
+    fn settle(&mut self, rows: &RecordBatch, arrays: Vec<ArrayRef>, reasons: Reasons) -> Result<Batch, Error> {
+        let (count, first) = (rows.num_rows(), self.records + 1);
+        let shape = RecordBatchOptions::new().with_row_count(Some(count));
+        let mut accepted = RecordBatch::try_new_with_options(self.plan.schema(), arrays, &shape).map_err(internal)?;
+        let kept: Vec<bool> = (0..count).map(|row| !reasons.contains_key(&row)).collect();
+        let record_numbers = (first..).zip(&kept).filter_map(|(number, kept)| kept.then_some(number)).collect();
+        if !reasons.is_empty() {
+            accepted = filter_record_batch(&accepted, &BooleanArray::from(kept)).map_err(internal)?;
+        }
+        let reject = |(row, reasons): (usize, Vec<String>)| {
+            let raw = render_row(rows, row, 0..rows.num_columns());
+            Reject { record_number: first + row as u64, line: None, byte_offset: None, raw, reasons }
+        };
+        let rejects = reasons.into_iter().map(reject).collect();
+        self.records += count as u64;
+        Ok(Batch { rows: accepted, record_numbers, rejects, records: count as u64 })
+    }
+}
+
+/// Converts a column; what is of the type already goes through as it is.
+fn convert(builder: &mut ColumnBuilder, array: &ArrayRef, reasons: &mut Reasons) -> Result<ArrayRef, ArrowError> {
+    if builder.is_native(array.data_type()) {
+        for row in (0..array.len()).filter(|row| builder.is_required() && array.is_null(*row)) {
+            reasons.entry(row).or_default().push(builder.refuse_null());
+        }
+        return Ok(Arc::clone(array));
+    }
+    let absent = *array.data_type() == DataType::Null;
+    for row in 0..array.len() {
+        let result = if absent { builder.append_null() } else { builder.append_cell(&Cell::new(array.as_ref(), row)) };
+        if let Err(reason) = result {
+            reasons.entry(row).or_default().push(reason);
+        }
+    }
+    builder.finish()
+}
+
+/// Some columns of a row as JSON.
+fn render_row(rows: &RecordBatch, row: usize, columns: impl Iterator<Item = usize>) -> String {
+    let schema = rows.schema_ref();
+    render_object(columns.map(|column| (schema.field(column).name(), Cell::new(rows.column(column).as_ref(), row).to_json())))
+}
+
+/// What Arrow refuses here is our failure, not the object's.
+fn internal(error: ArrowError) -> Error {
+    Error::Io(std::io::Error::other(error))
+}
+
+/// What the input could not give, in the decoder's words.
+fn external(error: std::io::Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+#[cfg(test)]
+mod tests;

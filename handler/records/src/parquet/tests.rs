@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::file::properties::WriterProperties;
+use arrow::array::{
+    ArrayRef, AsArray, BinaryArray, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray,
+};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+
+use crate::trial::{Trial, options, read_all, reasons, shown, texts};
+use crate::{Depth, Error, Format, MemoryInput, Plan, survey};
+
+fn write(columns: Vec<(&str, ArrayRef)>, group: usize) -> Vec<u8> {
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group)).set_data_page_row_count_limit(100).set_write_batch_size(50).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+fn parquet(columns: Vec<(&str, ArrayRef)>) -> Trial {
+    Trial::new(&write(columns, 1000), options(Format::Parquet))
+}
+
+#[test]
+fn values_convert_exactly_or_their_row_is_rejected() {
+    let trial = parquet(vec![
+        ("i", Arc::new(Int64Array::from(vec![Some(1), Some(3_000_000_000), None]))),
+        ("d", Arc::new(Float64Array::from(vec![1.0, 2.0, 3.5]))),
+        ("t", Arc::new(TimestampNanosecondArray::from(vec![1000, 2000, 1001]))),
+        ("s", Arc::new(StringArray::from(vec!["7", "x", "9"]))),
+    ]);
+    let outcome = trial.plan(&[("i", "INTEGER"), ("t", "TIMESTAMP"), ("s", "INTEGER")]).read();
+    assert_eq!(outcome.rows[0].column(0).as_primitive::<Int32Type>().values(), &[1]);
+    assert_eq!(
+        reasons(&outcome),
+        [
+            (2, "column \"i\": 3000000000 is not INTEGER (out of range); column \"s\": \"x\" is not INTEGER".to_owned()),
+            (3, "column \"t\": \"1970-01-01 00:00:00.000001001\" has digits beyond microseconds".to_owned()),
+        ]
+    );
+    assert_eq!(outcome.rejects[1].raw, r#"{"i":null,"d":3.5,"t":"1970-01-01 00:00:00.000001001","s":"9"}"#);
+}
+
+#[test]
+fn families_do_not_mix() {
+    let decimal = Decimal128Array::from(vec![150]).with_precision_and_scale(10, 2).unwrap();
+    let trial = parquet(vec![
+        ("f", Arc::new(Float64Array::from(vec![1.0]))),
+        ("d", Arc::new(decimal)),
+        ("z", Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC"))),
+        ("b", Arc::new(BinaryArray::from(vec![&b"ab"[..]]))),
+    ]);
+    let refused = trial.plan(&[("f", "INTEGER"), ("f", "DECIMAL(10,2)"), ("z", "TIMESTAMP"), ("d", "INTEGER"), ("d", "DECIMAL(3,0)")]).read();
+    assert_eq!(refused.rejects[0].reasons.len(), 5, "{refused:?}");
+    let trial = Trial { plan: Plan::default(), ..parquet(vec![("d", Arc::new(Decimal128Array::from(vec![150]).with_precision_and_scale(10, 2).unwrap()))]) };
+    let accepted = trial.plan(&[("d", "DECIMAL(3,1)"), ("d", "VARCHAR"), ("d", "DOUBLE")]).read();
+    assert_eq!((0..3).map(|column| shown(&accepted, column).concat()).collect::<Vec<_>>(), ["1.5", "1.50", "1.5"]);
+}
+
+#[test]
+fn nested_values_pass() {
+    let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1), None]), None]);
+    let pair = StructArray::from(vec![(Arc::new(arrow::datatypes::Field::new("a", arrow::datatypes::DataType::Utf8, true)), Arc::new(StringArray::from(vec![Some("x"), None])) as ArrayRef)]);
+    let trial = parquet(vec![("l", Arc::new(list)), ("p", Arc::new(pair))]);
+    let outcome = trial.plan(&[("l", "BIGINT[]"), ("l", "JSON"), ("p", "STRUCT(a VARCHAR)"), ("p", "JSON")]).read();
+    assert_eq!((0..4).map(|column| shown(&outcome, column).join("|")).collect::<Vec<_>>(), ["[1, ]|", "[1,null]|", "{a: x}|{a: }", "{\"a\":\"x\"}|{\"a\":null}"]);
+}
+
+#[test]
+fn row_groups_are_read_one_after_the_other() {
+    let numbers: Vec<i64> = (0..25_000).collect();
+    let words: Vec<String> = numbers.iter().map(|number| format!("word {}", number % 700)).collect();
+    let bytes = write(vec![("n", Arc::new(Int64Array::from(numbers.clone()))), ("w", Arc::new(StringArray::from(words.clone())))], 10_000);
+    let mut trial = Trial::new(&bytes, options(Format::Parquet)).plan(&[("n", "BIGINT"), ("w", "VARCHAR")]);
+    trial.plan.verdicts.insert(12_346, vec!["late".to_owned()]);
+    trial.plan.columns[0].not_null = true;
+    let outcome = trial.read();
+    assert_eq!((outcome.records, outcome.rejects.len()), (25_000, 1));
+    assert_eq!(outcome.rejects[0].raw, "{\"n\":12345,\"w\":\"word 445\"}");
+    let values: Vec<i64> = outcome.rows[0].column(0).as_primitive::<Int64Type>().values().to_vec();
+    assert!(values.iter().zip(&outcome.record_numbers).all(|(value, number)| u64::try_from(*value + 1) == Ok(*number)), "numbers follow the rows");
+    assert_eq!(texts(&outcome, 1)[24_998].as_deref(), Some(words[24_999].as_str()));
+}
+
+#[test]
+fn a_survey_reads_the_footer() {
+    let trial = parquet(vec![("f", Arc::new(Float64Array::from(vec![1.0, 2.0]))), ("i", Arc::new(Int32Array::from(vec![1, 2])))]);
+    let found = survey(&trial.input, &trial.options, Depth::Values).unwrap();
+    assert_eq!(found.columns.iter().map(|column| format!("{} {}", column.name, column.inferred)).collect::<Vec<_>>(), ["f DOUBLE", "i INTEGER"]);
+    assert_eq!(found.records, Some(2));
+}
+
+#[test]
+fn a_damaged_object_is_unreadable() {
+    let values: Vec<f64> = (0..5000).map(f64::from).collect();
+    let whole = write(vec![("f", Arc::new(Float64Array::from(values)))], 1000);
+    let mut trial = Trial::new(&whole, options(Format::Parquet)).plan(&[("f", "DOUBLE")]);
+    for cut in [0, 1, 4, 12, whole.len() / 2, whole.len() - 9, whole.len() - 1] {
+        trial.input = MemoryInput(whole[..cut].to_vec());
+        let result = read_all(&trial.input, &trial.options, &trial.plan);
+        assert!(matches!(result, Err(Error::Unreadable { .. })), "cut at {cut}: {result:?}");
+    }
+    for position in (0..whole.len()).step_by(97) {
+        let mut damaged = whole.clone();
+        damaged[position] ^= 0xff;
+        trial.input = MemoryInput(damaged);
+        let result = read_all(&trial.input, &trial.options, &trial.plan);
+        assert!(matches!(result, Ok(_) | Err(Error::Unreadable { .. })), "byte {position}: {result:?}");
+    }
+    let _ = Float64Array::from_iter_values::<Vec<<Float64Type as arrow::datatypes::ArrowPrimitiveType>::Native>>(vec![]);
+}

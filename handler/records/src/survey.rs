@@ -1,0 +1,49 @@
+//! A look at an object before it is read: which columns it has, and of what type.
+
+use crate::error::Error;
+use crate::input::Input;
+use crate::options::{Format, Options};
+use crate::types::Type;
+use crate::{csv, json, parquet};
+
+/// How far to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The names: a CSV header (or first record), a Parquet footer. JSON has its names all over the object.
+    Names,
+    /// All values of all records, to infer types that hold for each of them.
+    Values,
+}
+
+/// What an object has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Its columns in order; JSON keys in the order of first appearance. Duplicates stand as they are.
+    pub columns: Vec<SurveyedColumn>,
+    /// How many records it has, where the look went that far.
+    pub records: Option<u64>,
+    /// Whether the columns have no names and are called `column0`, `column1` ... here.
+    pub positional: bool,
+}
+
+/// One column of the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurveyedColumn {
+    /// Its name in the file.
+    pub name: String,
+    /// The type that holds every value exactly; VARCHAR where only the names were looked at.
+    pub inferred: Type,
+}
+
+/// Looks at an object. Records that are no records (the wrong number of fields, bad quoting) are counted, and do not
+/// take part in the inference.
+///
+/// # Errors
+/// [`Error::Unreadable`] when the object as a whole is bad, [`Error::Io`] when it could not be fetched.
+pub fn survey(input: &dyn Input, options: &Options, depth: Depth) -> Result<Survey, Error> {
+    match options.format {
+        Format::Csv => csv::survey(input, options, depth),
+        Format::Json => json::survey(input, options, depth),
+        Format::Parquet => parquet::survey(input),
+    }
+}

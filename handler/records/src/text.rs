@@ -1,0 +1,142 @@
+//! From plain bytes to UTF-8: the declared encoding, and the byte order mark.
+//!
+//! UTF-8 passes unchanged (only the mark goes) and is checked record by record. Any other encoding is decoded as a
+//! stream; then byte offsets count the decoded UTF-8 bytes, and a malformed sequence becomes the byte `0xFF`, which is
+//! never UTF-8, so that exactly the record around it is rejected.
+
+use std::io::{self, Read};
+
+use encoding_rs::{Decoder, DecoderResult, Encoding, REPLACEMENT, UTF_8};
+
+use crate::error::Error;
+
+/// The byte that stands for a malformed sequence.
+const MALFORMED: u8 = 0xFF;
+
+/// Bytes decoded at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// Says what is wrong with an encoding's label, for whoever declared it.
+///
+/// # Errors
+/// When the label is none of the WHATWG's.
+pub fn check_encoding(label: &str) -> Result<(), String> {
+    find_encoding(label).map(|_| ())
+}
+
+fn find_encoding(label: &str) -> Result<&'static Encoding, String> {
+    Encoding::for_label(label.as_bytes())
+        .filter(|encoding| *encoding != REPLACEMENT)
+        .ok_or_else(|| format!("unknown encoding {label:?}"))
+}
+
+/// Decodes a stream into UTF-8, as the declared encoding says.
+pub(crate) fn open_text(plain: Box<dyn Read + Send>, label: Option<&str>) -> Result<Box<dyn Read + Send>, Error> {
+    let encoding = label.map_or(Ok(UTF_8), find_encoding).map_err(Error::unreadable)?;
+    if encoding == UTF_8 {
+        return Ok(plain);
+    }
+    let decoder = encoding.new_decoder_with_bom_removal();
+    Ok(Box::new(Decoding { plain, decoder, bytes: vec![0; CHUNK], start: 0, end: 0, over: false, pending: Vec::new() }))
+}
+
+/// A stream on its way through an encoding.
+struct Decoding {
+    plain: Box<dyn Read + Send>,
+    decoder: Decoder,
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    over: bool,
+    pending: Vec<u8>,
+}
+
+impl Decoding {
+    /// Decodes the next bytes into `pending`; leaves it empty only at the end.
+    fn decode(&mut self) -> io::Result<()> {
+        while self.pending.is_empty() {
+            if self.start == self.end && !self.over {
+                self.start = 0;
+                self.end = self.plain.read(&mut self.bytes)?;
+            }
+            let last = self.end == 0;
+            if last && self.over {
+                return Ok(());
+            }
+            self.decode_chunk(last);
+        }
+        Ok(())
+    }
+
+    fn decode_chunk(&mut self, last: bool) {
+        let chunk = &self.bytes[self.start..self.end];
+        let room = self.decoder.max_utf8_buffer_length_without_replacement(chunk.len()).unwrap_or(CHUNK * 4);
+        self.pending.resize(room.max(16), 0);
+        let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(chunk, &mut self.pending, last);
+        self.pending.truncate(written);
+        self.start += read;
+        match result {
+            DecoderResult::Malformed(..) => self.pending.push(MALFORMED),
+            DecoderResult::InputEmpty => self.over = last,
+            DecoderResult::OutputFull => {}
+        }
+    }
+}
+
+impl Read for Decoding {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.decode()?;
+        let count = buffer.len().min(self.pending.len());
+        buffer[..count].copy_from_slice(&self.pending[..count]);
+        self.pending.drain(..count);
+        Ok(count)
+    }
+}
+
+/// A record's bytes as text: what is no UTF-8, and NUL, is written as `\xNN`.
+pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        if chunk.valid().contains('\0') {
+            text.push_str(&chunk.valid().replace('\0', "\\x00"));
+        } else {
+            text.push_str(chunk.valid());
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02X}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(bytes: &[u8], label: &str) -> Vec<u8> {
+        let mut text = Vec::new();
+        open_text(Box::new(io::Cursor::new(bytes.to_vec())), Some(label)).unwrap().read_to_end(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn declared_encodings_are_decoded() {
+        assert_eq!(decode(b"Z\xfcrich", "latin1"), "Zürich".as_bytes());
+        assert_eq!(decode(b"\xff\xfea\0\n\0", "utf-16le"), b"a\n");
+        assert_eq!(decode("日本".as_bytes(), "utf8"), "日本".as_bytes());
+        let long: Vec<u8> = std::iter::repeat_n(0xfc, 300_000).collect();
+        assert_eq!(decode(&long, "windows-1252"), "ü".repeat(300_000).as_bytes());
+    }
+
+    #[test]
+    fn a_malformed_sequence_is_marked() {
+        assert_eq!(decode(b"a\xd8\0b\0", "utf-16be").iter().filter(|byte| **byte == MALFORMED).count(), 1);
+        assert_eq!(decode(b"a\0b", "utf-16le"), b"a\xff");
+        assert_eq!(escape_bytes(b"a\xffb\0"), "a\\xFFb\\x00");
+    }
+
+    #[test]
+    fn an_unknown_label_is_refused() {
+        assert_eq!(check_encoding("klingon"), Err("unknown encoding \"klingon\"".to_owned()));
+    }
+}

@@ -1,0 +1,248 @@
+//! Data files: batches become Parquet (zstd) files by partition, with the statistics that Delta's log keeps.
+//! A file has a unique name and is of no consequence until a commit names it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::{cast, take_record_batch};
+use arrow::datatypes::{DataType, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::WriterProperties;
+
+use crate::error::{Error, Result};
+use crate::statistics;
+
+/// How many partitions one writer keeps open; beyond that the files so far are closed and new ones begun.
+const OPEN_PARTITIONS: usize = 64;
+
+/// A written data file, as a commit will name it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataFile {
+    /// Path below the table's folder, with `/`.
+    pub path: String,
+    /// Partition columns and their values as Delta writes them; `None` is NULL.
+    pub partition: BTreeMap<String, Option<String>>,
+    /// Bytes.
+    pub size: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Delta's statistics, as JSON text.
+    pub statistics: String,
+}
+
+/// Where the files of one result go.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The table's folder.
+    pub folder: PathBuf,
+    /// The beginning of each file's name; unique for the attempt.
+    pub name: String,
+    /// The stored schema.
+    pub schema: SchemaRef,
+    /// Columns whose values make the partitions.
+    pub partition_by: Vec<String>,
+}
+
+type Partition = Vec<Option<String>>;
+
+/// Writes batches of one schema.
+pub struct DataFileWriter {
+    target: Target,
+    open: HashMap<Partition, Open>,
+    written: Vec<DataFile>,
+    begun: usize,
+}
+
+struct Open {
+    path: String,
+    writer: ArrowWriter<File>,
+    rows: u64,
+}
+
+impl DataFileWriter {
+    /// A writer that has written nothing; files are made as rows come.
+    #[must_use]
+    pub fn new(target: Target) -> Self {
+        Self { target, open: HashMap::new(), written: Vec::new(), begun: 0 }
+    }
+
+    /// Appends rows of the target's schema.
+    ///
+    /// # Errors
+    /// [`Error::Columns`] for an empty string in a partition column (Delta reads it back as NULL), [`Error::Io`].
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        if self.target.partition_by.is_empty() {
+            return self.write_partition(Vec::new(), batch);
+        }
+        for (partition, rows) in self.split(batch)? {
+            let part = take_record_batch(batch, &UInt32Array::from(rows)).map_err(Error::columns("partition rows"))?;
+            self.write_partition(partition, &part)?;
+        }
+        Ok(())
+    }
+
+    /// Begins a file where no row has come, so that there is one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn begin_empty(&mut self) -> Result<()> {
+        if self.open.is_empty() && self.written.is_empty() {
+            let open = self.begin(&Vec::new())?;
+            self.open.insert(Vec::new(), open);
+        }
+        Ok(())
+    }
+
+    /// The rows of each partition, in the order of first appearance.
+    fn split(&self, batch: &RecordBatch) -> Result<Vec<(Partition, Vec<u32>)>> {
+        let keys: Result<Vec<ArrayRef>> = self.target.partition_by.iter().map(|column| partition_texts(batch, column)).collect();
+        let keys = keys?;
+        let mut places: HashMap<Partition, usize> = HashMap::new();
+        let mut parts: Vec<(Partition, Vec<u32>)> = Vec::new();
+        for row in 0..batch.num_rows() {
+            let partition: Partition = keys.iter().map(|texts| text_at(texts, row)).collect();
+            let place = *places.entry(partition.clone()).or_insert_with(|| {
+                parts.push((partition, Vec::new()));
+                parts.len() - 1
+            });
+            parts[place].1.push(u32::try_from(row).unwrap_or(u32::MAX));
+        }
+        Ok(parts)
+    }
+
+    fn write_partition(&mut self, partition: Partition, batch: &RecordBatch) -> Result<()> {
+        if !self.open.contains_key(&partition) {
+            if self.open.len() >= OPEN_PARTITIONS {
+                self.close_all()?;
+            }
+            let open = self.begin(&partition)?;
+            self.open.insert(partition.clone(), open);
+        }
+        if let Some(open) = self.open.get_mut(&partition) {
+            open.writer.write(batch).map_err(|error| parquet_error(&open.path, error))?;
+            open.rows += batch.num_rows() as u64;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, partition: &Partition) -> Result<Open> {
+        let mut path = String::new();
+        for (column, value) in self.target.partition_by.iter().zip(partition) {
+            let value = value.as_deref().map_or("__HIVE_DEFAULT_PARTITION__".to_owned(), escape);
+            path.push_str(&format!("{}={value}/", escape(column)));
+        }
+        path.push_str(&format!("{}-{}.parquet", self.target.name, self.begun));
+        self.begun += 1;
+        let full = self.target.folder.join(&path);
+        let folder = full.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let file = File::create_new(&full).map_err(Error::io("create", &full))?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+            .set_created_by("pintail".to_owned())
+            .build();
+        let writer = ArrowWriter::try_new(file, Arc::clone(&self.target.schema), Some(properties))
+            .map_err(|error| parquet_error(&path, error))?;
+        Ok(Open { path, writer, rows: 0 })
+    }
+
+    fn close_all(&mut self) -> Result<()> {
+        for (partition, open) in std::mem::take(&mut self.open) {
+            let metadata = open.writer.close().map_err(|error| parquet_error(&open.path, error))?;
+            self.written.push(data_file(&self.target, partition, (open.path, open.rows), &metadata)?);
+        }
+        Ok(())
+    }
+
+    /// Closes the files and tells what was written.
+    ///
+    /// # Errors
+    /// [`Error::Columns`] when a file cannot be finished.
+    pub fn finish(mut self) -> Result<Vec<DataFile>> {
+        self.close_all()?;
+        self.written.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(self.written)
+    }
+}
+
+fn data_file(target: &Target, partition: Partition, (path, rows): (String, u64), metadata: &ParquetMetaData) -> Result<DataFile> {
+    let full = target.folder.join(&path);
+    let size = std::fs::metadata(&full).map_err(Error::io("look at", &full))?.len();
+    let partition = target.partition_by.iter().cloned().zip(partition).collect();
+    Ok(DataFile { path, partition, size, rows, statistics: statistics::of(metadata, &target.schema, rows) })
+}
+
+/// Removes files that no commit named and none will.
+///
+/// # Errors
+/// [`Error::Io`] when one cannot be removed.
+pub fn discard(folder: &Path, files: &[DataFile]) -> Result<()> {
+    for file in files {
+        let path = folder.join(&file.path);
+        std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+    }
+    Ok(())
+}
+
+/// A partition column's values as Delta's protocol writes them ("Partition Value Serialization").
+fn partition_texts(batch: &RecordBatch, column: &str) -> Result<ArrayRef> {
+    let what = || format!("partition column {column:?}");
+    let values = batch.column_by_name(column).ok_or_else(|| {
+        Error::columns(what())(arrow::error::ArrowError::SchemaError("the result has no such column".to_owned()))
+    })?;
+    let texts = match values.data_type() {
+        DataType::Timestamp(_, zone) => timestamp_texts(values, zone.is_some()),
+        DataType::Binary | DataType::List(_) | DataType::Struct(_) => {
+            Err(arrow::error::ArrowError::SchemaError(format!("{} cannot make partitions", values.data_type())))
+        }
+        _ => cast(values, &DataType::Utf8),
+    }
+    .map_err(Error::columns(what()))?;
+    let strings = texts.as_any().downcast_ref::<arrow::array::StringArray>();
+    if strings.is_some_and(|strings| strings.iter().flatten().any(str::is_empty)) {
+        let reason = "an empty string is no partition value: Delta reads it back as NULL".to_owned();
+        return Err(Error::columns(what())(arrow::error::ArrowError::InvalidArgumentError(reason)));
+    }
+    Ok(texts)
+}
+
+fn timestamp_texts(values: &ArrayRef, zoned: bool) -> std::result::Result<ArrayRef, arrow::error::ArrowError> {
+    let micros = cast(values, &DataType::Int64)?;
+    let micros = micros.as_any().downcast_ref::<arrow::array::Int64Array>().cloned().unwrap_or_else(|| Vec::<i64>::new().into());
+    let format = if zoned { "%Y-%m-%dT%H:%M:%S%.6fZ" } else { "%Y-%m-%d %H:%M:%S%.6f" };
+    let texts: arrow::array::StringArray = micros
+        .iter()
+        .map(|value| Some(chrono::DateTime::from_timestamp_micros(value?)?.naive_utc().format(format).to_string()))
+        .collect();
+    Ok(Arc::new(texts))
+}
+
+fn text_at(texts: &ArrayRef, row: usize) -> Option<String> {
+    let texts = texts.as_any().downcast_ref::<arrow::array::StringArray>()?;
+    texts.is_valid(row).then(|| texts.value(row).to_owned())
+}
+
+/// Hive's escaping of a path segment.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+fn parquet_error(path: &str, error: parquet::errors::ParquetError) -> Error {
+    Error::columns(format!("write data file {path}"))(arrow::error::ArrowError::ParquetError(error.to_string()))
+}

@@ -1,0 +1,175 @@
+//! DuckDB: the only file that names duckdb. SQL runs over views of Parquet files that are named one by one, in a
+//! database that can reach nothing else.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use duckdb::Connection;
+
+use crate::error::{Error, Result};
+use crate::lake::Lake;
+use crate::settings::Settings;
+use crate::stored::duckdb_type;
+
+/// A DuckDB instance in memory, shut off from everything but the lake's tables and its own scratch folder.
+pub struct Engine {
+    connection: Connection,
+    scratch: tempfile::TempDir,
+}
+
+/// What stands behind a name in SQL.
+pub enum Relation {
+    /// Parquet files, read by name and type of the schema; a column that a file lacks is NULL.
+    Files {
+        /// Full paths.
+        paths: Vec<PathBuf>,
+        /// The stored schema.
+        schema: SchemaRef,
+    },
+    /// A SELECT.
+    Sql(String),
+}
+
+impl Engine {
+    /// A new, empty instance with `threads` threads.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when there is no scratch folder, [`Error::Sql`] when DuckDB does not start.
+    pub fn open(lake: &Lake, settings: &Settings, threads: usize) -> Result<Self> {
+        let scratch = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
+        let connection = Connection::open_in_memory().map_err(sql_error("start DuckDB"))?;
+        let folders = [lake.root().join("silver"), lake.root().join("gold"), scratch.path().to_owned()];
+        let allowed: Vec<String> = folders.iter().map(|folder| text_literal(&folder.to_string_lossy())).collect();
+        let statements = format!(
+            include_str!("sql/open.sql"),
+            threads = threads,
+            memory = settings.memory_mebibytes,
+            temporary = text_literal(&scratch.path().join("spill").to_string_lossy()),
+            allowed = allowed.join(", "),
+        );
+        connection.execute_batch(&statements).map_err(sql_error("set DuckDB up"))?;
+        Ok(Self { connection, scratch })
+    }
+
+    /// A folder whose files the SQL may read, removed with the engine.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Puts a relation behind `"zone"."name"`, in place of what stood there.
+    ///
+    /// # Errors
+    /// [`Error::Sql`] when the SQL does not bind.
+    pub fn define(&self, zone: &str, name: &str, relation: &Relation) -> Result<()> {
+        let sql = match relation {
+            Relation::Sql(sql) => sql.clone(),
+            Relation::Files { paths, schema } => select_files(paths, schema),
+        };
+        let statement = format!("CREATE OR REPLACE VIEW {}.{} AS {sql}", quoted(zone), quoted(name));
+        self.connection.execute_batch(&statement).map_err(sql_error(&format!("relation {zone}.{name}")))
+    }
+
+    /// Runs a SELECT and hands on its batches as they come. `what` names it in errors.
+    ///
+    /// # Errors
+    /// [`Error::Sql`], also for failures in the middle; whatever `take` returns.
+    pub fn select(&self, what: &str, sql: &str, mut take: impl FnMut(RecordBatch) -> Result<()>) -> Result<SchemaRef> {
+        let mut statement = self.connection.prepare(sql).map_err(sql_error(what))?;
+        // The iterator panics where a later chunk fails; stepping by hand returns the error.
+        drop(statement.stream_arrow([]).map_err(sql_error(what))?);
+        while let Some(rows) = statement.step().map_err(sql_error(what))? {
+            take(RecordBatch::from(&rows))?;
+        }
+        Ok(statement.schema())
+    }
+
+    /// The whole result of a SELECT that is known to be small.
+    ///
+    /// # Errors
+    /// As [`Engine::select`].
+    pub fn collect(&self, what: &str, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        let mut batches = Vec::new();
+        let schema = self.select(what, sql, |batch| {
+            batches.push(batch);
+            Ok(())
+        })?;
+        Ok((schema, batches))
+    }
+
+    /// The columns that a SELECT gives, found by binding it without reading rows.
+    ///
+    /// # Errors
+    /// [`Error::Sql`] when it does not bind.
+    pub fn columns(&self, what: &str, sql: &str) -> Result<SchemaRef> {
+        self.select(what, &format!("SELECT * FROM ({sql}\n) LIMIT 0"), |_| Ok(()))
+    }
+
+    /// The syntax tree of a SELECT as DuckDB's JSON; other statements are an error there.
+    ///
+    /// # Errors
+    /// [`Error::Sql`] when DuckDB cannot serialize it at all.
+    pub fn syntax_tree(&self, what: &str, sql: &str) -> Result<serde_json::Value> {
+        let text: String = self
+            .connection
+            .query_row("SELECT json_serialize_sql(?::VARCHAR)::VARCHAR", [sql], |row| row.get(0))
+            .map_err(sql_error(what))?;
+        serde_json::from_str(&text).map_err(|source| Error::Document { path: what.into(), kind: "syntax tree", source })
+    }
+}
+
+fn select_files(paths: &[PathBuf], schema: &SchemaRef) -> String {
+    let fields = schema.fields();
+    if paths.is_empty() {
+        let columns: Vec<String> = fields
+            .iter()
+            .map(|field| format!("CAST(NULL AS {}) AS {}", duckdb_type(field.data_type()), quoted(field.name())))
+            .collect();
+        return format!("SELECT {} WHERE false", columns.join(", "));
+    }
+    let paths: Vec<String> = paths.iter().map(|path| text_literal(&path.to_string_lossy())).collect();
+    let columns: Vec<String> = fields
+        .iter()
+        .map(|field| {
+            let name = text_literal(field.name());
+            format!("{name}: {{name: {name}, type: {}, default_value: NULL}}", text_literal(&duckdb_type(field.data_type())))
+        })
+        .collect();
+    format!(
+        "SELECT * FROM read_parquet([{}], hive_partitioning = false, schema = MAP {{{}}})",
+        paths.join(", "),
+        columns.join(", ")
+    )
+}
+
+/// An SQL identifier.
+#[must_use]
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// An SQL string.
+#[must_use]
+pub fn text_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A literal of a stored partition value.
+#[must_use]
+pub fn typed_literal(value: Option<&str>, data_type: &DataType) -> String {
+    let value = value.map_or("NULL".to_owned(), text_literal);
+    format!("CAST({value} AS {})", duckdb_type(data_type))
+}
+
+/// Errors that the data or the SQL cause come again with the same inputs; the others may pass.
+const FAILURES: [&str; 6] = ["Out of Memory Error", "IO Error", "INTERRUPT", "INTERNAL Error", "FATAL Error", "Permission Error"];
+
+fn sql_error(what: &str) -> impl FnOnce(duckdb::Error) -> Error {
+    let what = what.to_owned();
+    move |error| {
+        let message = error.to_string();
+        let verdict = !FAILURES.iter().any(|failure| message.starts_with(failure));
+        Error::Sql { what, message, verdict }
+    }
+}

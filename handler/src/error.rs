@@ -1,0 +1,167 @@
+//! What can go wrong in the engine. Bad data is no error: it ends in quarantine. An error is a failure
+//! of ours, of the machine or of the project, and always names the thing in trouble.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// The engine's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One enum for the crate; the cause is in `source`, never repeated in the text.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A file or folder of the lake could not be read or written.
+    #[error("{action} {path}", path = path.display())]
+    Io {
+        /// What was attempted, as a verb: `read`, `write`, `list`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// A raw key that may not be read: it leads out of the raw zone, or is no name of a file.
+    #[error("raw key {key:?} is refused: {reason}")]
+    Key {
+        /// The key as it was given.
+        key: String,
+        /// The rule it breaks.
+        reason: String,
+    },
+    /// A raw object changed while it was being read, again and again.
+    #[error("raw object {key:?} kept changing while it was read")]
+    Unstable {
+        /// The object's key.
+        key: String,
+    },
+    /// The strict reader could not get at the bytes (not: the bytes are bad).
+    #[error("read raw object {key:?}")]
+    Reader {
+        /// The object's key.
+        key: String,
+        /// The reader's error.
+        source: records::Error,
+    },
+    /// delta-rs failed on a table.
+    #[error("Delta table {table}")]
+    Delta {
+        /// The table, as `zone/name`.
+        table: String,
+        /// delta-rs's error.
+        source: Box<deltalake_core::DeltaTableError>,
+    },
+    /// A Delta table that Pintail cannot use.
+    #[error("Delta table {table}: {reason}")]
+    Table {
+        /// The table, as `zone/name`.
+        table: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Other writers won every round until the time for it was over.
+    #[error("other writers kept winning the commits to {table} for {seconds} s")]
+    Contended {
+        /// The table, as `zone/name`.
+        table: String,
+        /// How long it was tried.
+        seconds: u64,
+    },
+    /// Another worker holds the object and did not finish it in time.
+    #[error("another worker held raw object {key:?} for {seconds} s")]
+    Held {
+        /// The object's key.
+        key: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// DuckDB failed on a statement.
+    #[error("{what}: {message}")]
+    Sql {
+        /// What the statement was for: `model orders`, `test unique_id`.
+        what: String,
+        /// DuckDB's message.
+        message: String,
+        /// Whether the data or the SQL itself is the cause (else: memory, files, an interrupt).
+        verdict: bool,
+    },
+    /// SQL that is refused before it runs.
+    #[error("{what}: {reason}")]
+    Refused {
+        /// Which SQL: `models/gold/revenue.sql`.
+        what: String,
+        /// The rule it breaks.
+        reason: String,
+    },
+    /// Arrow or Parquet failed on data of ours.
+    #[error("{what}")]
+    Columns {
+        /// What was attempted.
+        what: String,
+        /// Arrow's error.
+        source: arrow::error::ArrowError,
+    },
+    /// A document of the lake (receipt, project pointer) is not what it should be.
+    #[error("{path} is no {kind}", path = path.display())]
+    Document {
+        /// The document.
+        path: PathBuf,
+        /// What it should be.
+        kind: &'static str,
+        /// The parser's error.
+        source: serde_json::Error,
+    },
+    /// The project has errors.
+    #[error("the project has errors:\n{0}")]
+    Project(crate::project::Errors),
+    /// Another run put another project in force.
+    #[error("another run put project {name:?} in force on this lake; run again with the project that should hold")]
+    Superseded {
+        /// The name of the project that is in force now.
+        name: String,
+    },
+    /// The stored contract and the declared one do not go together.
+    #[error("contract of {table}: {reason}")]
+    Contract {
+        /// The silver table.
+        table: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A command line that makes no sense.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    /// For `map_err` on file operations.
+    pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// For `map_err` on Arrow operations.
+    pub fn columns(what: impl Into<String>) -> impl FnOnce(arrow::error::ArrowError) -> Self {
+        let what = what.into();
+        move |source| Self::Columns { what, source }
+    }
+
+    /// Whether the data or the SQL caused it, so that trying again gives the same.
+    #[must_use]
+    pub fn is_verdict(&self) -> bool {
+        matches!(self, Self::Sql { verdict: true, .. } | Self::Refused { .. } | Self::Contract { .. })
+    }
+
+    /// The whole chain, joined by `: `.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,175 @@
+//! The guard: SQL of a project (or of `query`) is one SELECT that names nothing but its own relations.
+//!
+//! DuckDB's own sandbox closes the doors to the machine; this one looks at the syntax tree before anything runs, and also
+//! keeps out what would make a result depend on more than its inputs.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+
+/// Table functions that read nothing.
+const TABLE_FUNCTIONS: [&str; 4] = ["unnest", "range", "generate_series", "repeat_row"];
+
+/// Functions whose value is not a function of their arguments (checked against `duckdb_functions()` in a test).
+pub const VOLATILE: [&str; 30] = [
+    "now",
+    "today",
+    "current_date",
+    "get_current_time",
+    "get_current_timestamp",
+    "transaction_timestamp",
+    "random",
+    "uuid",
+    "gen_random_uuid",
+    "uuidv4",
+    "uuidv7",
+    "nextval",
+    "currval",
+    "setseed",
+    "txid_current",
+    "current_setting",
+    "getvariable",
+    "getenv",
+    "version",
+    "current_database",
+    "current_schema",
+    "current_schemas",
+    "in_search_path",
+    "current_query",
+    "current_query_id",
+    "current_connection_id",
+    "current_transaction_id",
+    "write_log",
+    "sleep_ms",
+    "stats",
+];
+
+/// Column names that DuckDB takes for a volatile function where no such column exists.
+const VOLATILE_WORDS: [&str; 5] = ["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"];
+
+/// What a statement may name, and whether it must always give the same.
+pub struct Rules<'a> {
+    /// Relations as `zone.name`, lower case.
+    pub relations: &'a BTreeSet<String>,
+    /// Refuse volatile functions and samples.
+    pub stable: bool,
+}
+
+/// Refuses everything but one SELECT over the given relations; returns its syntax tree.
+///
+/// # Errors
+/// [`Error::Refused`] names what is refused; [`Error::Sql`] when the text is no SQL.
+pub fn admit(engine: &Engine, what: &str, sql: &str, rules: &Rules<'_>) -> Result<Value> {
+    let tree = engine.syntax_tree(what, sql)?;
+    if tree.get("error").and_then(Value::as_bool) == Some(true) {
+        let message = tree.get("error_message").and_then(Value::as_str).unwrap_or("this is no SELECT");
+        return Err(refused(what, message));
+    }
+    let statements = tree.get("statements").and_then(Value::as_array).map_or(0, Vec::len);
+    if statements != 1 {
+        return Err(refused(what, &format!("one SELECT is expected, here are {statements} statements")));
+    }
+    let mut names = BTreeSet::new();
+    common_tables(&tree, &mut names);
+    Walk { what, rules, common_tables: &names }.node(&tree)?;
+    Ok(tree)
+}
+
+fn refused(what: &str, reason: &str) -> Error {
+    Error::Refused { what: what.to_owned(), reason: reason.to_owned() }
+}
+
+/// The names that WITH gives, anywhere in the tree.
+fn common_tables(node: &Value, names: &mut BTreeSet<String>) {
+    match node {
+        Value::Object(fields) => {
+            let entries = fields.get("cte_map").and_then(|map| map.get("map")).and_then(Value::as_array);
+            for entry in entries.into_iter().flatten() {
+                names.extend(entry.get("key").and_then(Value::as_str).map(str::to_lowercase));
+            }
+            // A recursive one is a node of its own.
+            names.extend(fields.get("ctename").or(fields.get("cte_name")).and_then(Value::as_str).map(str::to_lowercase));
+            fields.values().for_each(|value| common_tables(value, names));
+        }
+        Value::Array(items) => items.iter().for_each(|item| common_tables(item, names)),
+        _ => {}
+    }
+}
+
+struct Walk<'a> {
+    what: &'a str,
+    rules: &'a Rules<'a>,
+    common_tables: &'a BTreeSet<String>,
+}
+
+impl Walk<'_> {
+    fn node(&self, node: &Value) -> Result<()> {
+        match node {
+            Value::Array(items) => items.iter().try_for_each(|item| self.node(item)),
+            Value::Object(fields) => {
+                match fields.get("type").and_then(Value::as_str) {
+                    Some("BASE_TABLE") => self.base_table(node)?,
+                    Some("TABLE_FUNCTION") => self.table_function(node)?,
+                    Some("FUNCTION") => self.function(node)?,
+                    Some("COLUMN_REF") => self.column(node)?,
+                    _ => {}
+                }
+                if self.rules.stable && fields.get("sample").is_some_and(|sample| !sample.is_null()) {
+                    return Err(refused(self.what, "a sample gives other rows each time"));
+                }
+                fields.values().try_for_each(|value| self.node(value))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn base_table(&self, node: &Value) -> Result<()> {
+        let text = |field: &str| node.get(field).and_then(Value::as_str).unwrap_or_default().to_lowercase();
+        let (catalog, zone, name) = (text("catalog_name"), text("schema_name"), text("table_name"));
+        let known = if zone.is_empty() {
+            self.common_tables.contains(&name)
+                || ["silver", "gold", "seeds"].iter().any(|zone| self.rules.relations.contains(&format!("{zone}.{name}")))
+        } else {
+            self.rules.relations.contains(&format!("{zone}.{name}"))
+        };
+        if known && catalog.is_empty() {
+            return Ok(());
+        }
+        let full = [catalog, zone, name].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
+        Err(refused(self.what, &format!("{full:?} is none of its relations; name tables with ref() and source()")))
+    }
+
+    fn table_function(&self, node: &Value) -> Result<()> {
+        let name = function_name(node.get("function").unwrap_or(&Value::Null));
+        if TABLE_FUNCTIONS.contains(&name.as_str()) {
+            return Ok(());
+        }
+        Err(refused(self.what, &format!("table function {name} is refused: SQL reads nothing but its own relations")))
+    }
+
+    fn function(&self, node: &Value) -> Result<()> {
+        self.volatile(&function_name(node), &VOLATILE)
+    }
+
+    fn column(&self, node: &Value) -> Result<()> {
+        match node.get("column_names").and_then(Value::as_array).map(Vec::as_slice) {
+            Some([Value::String(name)]) => self.volatile(&name.to_lowercase(), &VOLATILE_WORDS),
+            _ => Ok(()),
+        }
+    }
+
+    fn volatile(&self, name: &str, list: &[&str]) -> Result<()> {
+        if self.rules.stable && list.contains(&name) {
+            let reason = format!("{name} gives another value each time; use {{{{ run_started_at }}}}, the time of the refresh");
+            return Err(refused(self.what, &reason));
+        }
+        Ok(())
+    }
+}
+
+fn function_name(node: &Value) -> String {
+    node.get("function_name").and_then(Value::as_str).unwrap_or_default().to_lowercase()
+}

@@ -1,0 +1,49 @@
+//! Pintail's engine: a folder of raw files becomes trusted silver and gold tables.
+//!
+//! ```text
+//! Arrival ─► RawObject ─► Records ─► Conformed ─► SilverRows ─► Commit ─► GoldRefresh ─► Receipt
+//! ingest.rs   lake.rs     records/   contract.rs  silver.rs    publish.rs   gold.rs     receipt.rs
+//! ```
+//! - [`lake`]: the zones; [`source`]: which source takes a key, and how it is read.
+//! - [`contract`]: the columns of a source's table; [`silver`]: one object becomes rows and rejects;
+//!   [`quarantine`] keeps the rejects; [`quality`] runs the project's tests.
+//! - [`publish`]: rows replace what the tables hold of an object, one fenced commit a [`table`].
+//! - [`gold`]: whatever is stale is computed anew, by [`partitions`] where that is proven.
+//! - [`receipt`]: the state of an object; [`attempt`]: who works on it; [`run`]: one process under one project.
+//! - [`project`]: models, sources, tests in dbt's layout; [`check`] tries them without data.
+//! - [`engine`]: DuckDB, shut in; [`guard`] looks at SQL before it runs.
+//! - [`query`], [`audit`], [`vacuum`]: what a person asks of a lake.
+
+pub mod adopt;
+pub mod attempt;
+pub mod audit;
+pub mod check;
+pub mod cli;
+pub mod contract;
+pub mod data_file;
+pub mod demo;
+pub mod engine;
+pub mod error;
+pub mod fingerprint;
+pub mod gold;
+pub mod guard;
+pub mod ingest;
+pub mod lake;
+pub mod output;
+pub mod partitions;
+pub mod project;
+pub mod publish;
+pub mod quality;
+pub mod quarantine;
+pub mod query;
+pub mod receipt;
+pub mod report;
+pub mod run;
+pub mod seeds;
+pub mod settings;
+pub mod silver;
+pub mod source;
+pub mod statistics;
+pub mod stored;
+pub mod table;
+pub mod vacuum;

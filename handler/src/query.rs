@@ -1,0 +1,136 @@
+//! Query: every table and view of the lake under its name, for SQL of a person.
+
+use std::collections::BTreeSet;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use serde::Serialize;
+
+use crate::engine::{Engine, Relation};
+use crate::error::{Error, Result};
+use crate::guard::{self, Rules};
+use crate::lake::Lake;
+use crate::quarantine;
+use crate::run::in_force;
+use crate::seeds;
+use crate::settings::Settings;
+use crate::table::{Snapshot, Table};
+
+/// A table as `pintail tables` lists it.
+#[derive(Debug, Clone, Serialize)]
+pub struct TableEntry {
+    /// `silver` or `gold`.
+    pub zone: &'static str,
+    /// The name.
+    pub table: String,
+    /// The version.
+    pub version: u64,
+    /// Rows, where the log tells.
+    pub rows: Option<u64>,
+    /// Data files.
+    pub files: usize,
+    /// Bytes of the data files.
+    pub bytes: u64,
+    /// Columns with their Delta types.
+    pub columns: Vec<String>,
+}
+
+/// The names of the Delta tables of the lake, as `zone/name`, sorted.
+///
+/// # Errors
+/// [`Error::Io`] when a zone cannot be listed.
+pub fn table_names(lake: &Lake) -> Result<Vec<(&'static str, String)>> {
+    let mut names = Vec::new();
+    for zone in ["silver", "gold"] {
+        let folder = lake.root().join(zone);
+        for entry in std::fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
+            let name = entry.map_err(Error::io("list", &folder))?.file_name().to_string_lossy().into_owned();
+            if Table::exists(lake, &format!("{zone}/{name}")) {
+                names.push((zone, name));
+            }
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// All tables of the lake with their newest version.
+///
+/// # Errors
+/// As [`Table::load`].
+pub async fn snapshots(lake: &Lake) -> Result<Vec<(&'static str, String, Table, Snapshot)>> {
+    let mut found = Vec::new();
+    for (zone, name) in table_names(lake)? {
+        let table = Table::new(lake, &format!("{zone}/{name}"))?;
+        if let Some(snapshot) = table.load().await? {
+            found.push((zone, name, table, snapshot));
+        }
+    }
+    Ok(found)
+}
+
+/// All tables of the lake.
+///
+/// # Errors
+/// As [`Table::load`].
+pub async fn tables(lake: &Lake) -> Result<Vec<TableEntry>> {
+    let entry = |(zone, table, _, snapshot): (&'static str, String, Table, Snapshot)| TableEntry {
+        zone,
+        table,
+        version: snapshot.version,
+        rows: snapshot.rows(),
+        files: snapshot.files.len(),
+        bytes: snapshot.files.iter().map(|file| file.size).sum(),
+        columns: snapshot.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect(),
+    };
+    Ok(snapshots(lake).await?.into_iter().map(entry).collect())
+}
+
+/// DuckDB with everything that the lake has: tables, seeds and views of the project in force.
+///
+/// # Errors
+/// Failures of ours; a view that does not bind is left out and said so in the log.
+pub async fn open(lake: &Lake, settings: &Settings) -> Result<(Engine, BTreeSet<String>)> {
+    let engine = Engine::open(lake, settings, settings.threads)?;
+    let mut names = BTreeSet::new();
+    let nothing = Relation::Files { paths: Vec::new(), schema: quarantine::SCHEMA.clone() };
+    engine.define("silver", quarantine::TABLE, &nothing)?;
+    names.insert(format!("silver.{}", quarantine::TABLE));
+    for (zone, name, table, snapshot) in snapshots(lake).await? {
+        let paths = snapshot.files.iter().map(|file| table.folder.join(&file.path)).collect();
+        engine.define(zone, &name, &Relation::Files { paths, schema: snapshot.schema })?;
+        names.insert(format!("{zone}.{name}").to_lowercase());
+    }
+    let Some(in_force) = in_force(lake)? else { return Ok((engine, names)) };
+    for (name, file) in &in_force.seeds {
+        let path = seeds::folder(lake).join(file);
+        if path.exists() {
+            seeds::define_file(&engine, name, &path)?;
+            names.insert(format!("seeds.{name}").to_lowercase());
+        }
+    }
+    for view in in_force.views {
+        let full = format!("gold.{}", view.name).to_lowercase();
+        if names.contains(&full) {
+            continue;
+        }
+        match engine.define("gold", &view.name, &Relation::Sql(view.sql)) {
+            Ok(()) => {
+                names.insert(full);
+            }
+            Err(error) if error.is_verdict() => tracing::warn!(view = view.name, error = error.chain(), "the view is left out"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((engine, names))
+}
+
+/// Runs a person's SELECT over the lake.
+///
+/// # Errors
+/// [`Error::Refused`] for anything but one SELECT over the lake's own relations; [`Error::Sql`].
+pub async fn query(lake: &Lake, settings: &Settings, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+    let (engine, relations) = open(lake, settings).await?;
+    guard::admit(&engine, "query", sql, &Rules { relations: &relations, stable: false })?;
+    engine.collect("query", sql)
+}

@@ -1,0 +1,231 @@
+//! Reports: what people read of a run, and the lines that programs read.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow::datatypes::SchemaRef;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::error::{Error, Result};
+use crate::ingest::{Planned, Progress, Summary};
+use crate::project::Project;
+use crate::query::TableEntry;
+use crate::receipt::{GoldStatus, Receipt, Status, Stored};
+use crate::vacuum;
+
+/// A bar on a terminal's stderr.
+pub struct Bars(ProgressBar);
+
+impl Bars {
+    /// A bar that knows of no work yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files  {per_sec}  {wide_msg}");
+        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+}
+
+impl Default for Bars {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Progress for Bars {
+    fn expect(&self, objects: usize) {
+        self.0.inc_length(objects as u64);
+    }
+
+    fn finish(&self, receipt: &Receipt) {
+        self.0.inc(1);
+        self.0.set_message(receipt.key.clone());
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// No progress: for pipes.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn expect(&self, _: usize) {}
+    fn finish(&self, _: &Receipt) {}
+}
+
+/// One receipt per line.
+///
+/// # Errors
+/// [`Error::Document`] when a receipt cannot be written as JSON.
+pub fn json_lines(summary: &Summary) -> Result<String> {
+    let line = |receipt: &Receipt| {
+        serde_json::to_string(receipt).map_err(|source| Error::Document { path: receipt.key.clone().into(), kind: "receipt", source })
+    };
+    let lines: Result<Vec<String>> = summary.receipts.iter().map(line).collect();
+    Ok(lines?.join("\n"))
+}
+
+/// A run as a person reads it: a line per file, then the tables.
+#[must_use]
+pub fn summary(summary: &Summary) -> String {
+    let mut text = String::new();
+    let width = summary.receipts.iter().map(|receipt| receipt.key.len()).max().unwrap_or(0).min(60);
+    for receipt in &summary.receipts {
+        let _ = writeln!(text, "{:<width$}  {}", receipt.key, told(receipt));
+    }
+    let total = |of: fn(&Receipt) -> u64| summary.receipts.iter().map(of).sum::<u64>();
+    let (records, accepted, quarantined) = (total(|r| r.records), total(|r| r.accepted), total(|r| r.quarantined));
+    let _ = write!(text, "{} files: {records} records = {accepted} accepted + {quarantined} quarantined", summary.receipts.len());
+    let _ = writeln!(text, "; {} unchanged, {} ignored", summary.unchanged, summary.ignored);
+    for entry in &summary.gold {
+        let version = entry.version.map_or("never published".to_owned(), |version| format!("version {version}"));
+        let _ = match (entry.status, &entry.reason) {
+            (GoldStatus::Withheld, Some(reason)) => writeln!(text, "gold.{}: withheld ({version} stands): {reason}", entry.table),
+            (GoldStatus::Refreshed, _) => writeln!(text, "gold.{}: refreshed, {version}", entry.table),
+            _ => writeln!(text, "gold.{}: fresh, {version}", entry.table),
+        };
+    }
+    for (table, differences) in &summary.differences {
+        let _ = writeln!(text, "note: silver.{table} keeps its stored types until `ingest --again`: {}", differences.join(", "));
+    }
+    if !summary.older.is_empty() {
+        let _ = writeln!(text, "note: {} files were made under an older contract (`ingest --again` reads them anew): {}", summary.older.len(), some(&summary.older));
+    }
+    if !summary.kept.is_empty() {
+        let _ = writeln!(text, "note: {} files are gone and their rows are kept: {}", summary.kept.len(), some(&summary.kept));
+    }
+    text
+}
+
+fn some(keys: &[String]) -> String {
+    let shown = keys.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+    if keys.len() > 5 { format!("{shown} ...") } else { shown }
+}
+
+fn told(receipt: &Receipt) -> String {
+    let mut text = match receipt.status {
+        Status::Failed => return format!("FAILED: {}", receipt.error.as_deref().unwrap_or_default()),
+        Status::Unchanged => return "unchanged".to_owned(),
+        Status::Withdrawn => return "withdrawn: the file is gone, and its rows with it".to_owned(),
+        Status::Quarantined => format!("quarantined, {} records", receipt.quarantined),
+        Status::Ingested => format!("{} records", receipt.records),
+    };
+    if receipt.status == Status::Ingested && receipt.quarantined > 0 {
+        let _ = write!(text, ", {} quarantined", receipt.quarantined);
+    }
+    for (test, rows) in &receipt.warnings {
+        let _ = write!(text, "; warning: {test} fails for {rows}");
+    }
+    if let Some(error) = &receipt.error {
+        let _ = write!(text, ": {error}");
+    }
+    text
+}
+
+/// What `--dry-run` found, a line per key.
+#[must_use]
+pub fn planned(plan: &[Planned]) -> String {
+    if plan.is_empty() {
+        return "nothing to read".to_owned();
+    }
+    plan.iter().map(|planned| format!("{}: {} -> {}", planned.key, planned.action, planned.tables.join(", "))).collect::<Vec<_>>().join("\n")
+}
+
+/// What `--dry-run` found, as JSON lines.
+///
+/// # Errors
+/// [`Error::Document`].
+pub fn planned_json(plan: &[Planned]) -> Result<String> {
+    let line = |planned: &Planned| {
+        serde_json::to_string(planned).map_err(|source| Error::Document { path: planned.key.clone().into(), kind: "plan", source })
+    };
+    Ok(plan.iter().map(line).collect::<Result<Vec<_>>>()?.join("\n"))
+}
+
+/// What `check` found.
+#[must_use]
+pub fn checked(project: &Project, wrong: &[Error]) -> String {
+    let mut lines: Vec<String> = project.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
+    lines.extend(wrong.iter().map(|error| format!("error: {}", error.chain())));
+    if wrong.is_empty() {
+        let (sources, models, seeds) = (project.sources.len(), project.models.len(), project.seeds.len());
+        let tests: usize = project.models.iter().map(|model| model.tests.len()).chain(project.sources.iter().map(|source| source.tests.len())).sum();
+        lines.push(format!("project {}: {sources} sources, {models} models, {seeds} seeds, {tests} tests: all bind", project.name));
+    }
+    lines.join("\n")
+}
+
+/// What `vacuum` did.
+#[must_use]
+pub fn vacuum(report: &vacuum::Report, dry_run: bool) -> String {
+    let mut text = String::new();
+    for file in &report.files {
+        let _ = writeln!(text, "{}", file.display());
+    }
+    let verb = if dry_run { "would be removed" } else { "removed" };
+    let _ = write!(text, "{} files ({} bytes) {verb}, {} log files pruned", report.files.len(), report.bytes, report.log_files);
+    text
+}
+
+/// What `init` wrote and what to do with it.
+#[must_use]
+pub fn initialised(folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "wrote a starter project to {folder}; next:\n  edit {folder}/models/sources.yml so that it describes your files\n  \
+         pintail check --project {folder}\n  pintail ingest --lake LAKE --project {folder}"
+    )
+}
+
+/// The tables as rows.
+///
+/// # Errors
+/// [`Error::Columns`].
+pub fn tables(entries: &[TableEntry]) -> Result<(SchemaRef, RecordBatch)> {
+    let text = |of: fn(&TableEntry) -> String| Arc::new(entries.iter().map(|entry| Some(of(entry))).collect::<StringArray>()) as ArrayRef;
+    let number = |of: fn(&TableEntry) -> Option<u64>| Arc::new(entries.iter().map(of).collect::<UInt64Array>()) as ArrayRef;
+    rows(vec![
+        ("table", text(|entry| format!("{}.{}", entry.zone, entry.table))),
+        ("version", number(|entry| Some(entry.version))),
+        ("rows", number(|entry| entry.rows)),
+        ("files", number(|entry| Some(entry.files as u64))),
+        ("bytes", number(|entry| Some(entry.bytes))),
+        ("columns", text(|entry| entry.columns.join(", "))),
+    ])
+}
+
+/// The receipts as rows, oldest first.
+///
+/// # Errors
+/// [`Error::Columns`].
+pub fn history(receipts: Vec<Stored>) -> Result<(SchemaRef, RecordBatch)> {
+    let mut done: Vec<Receipt> = receipts.into_iter().filter_map(|stored| stored.state?.done).collect();
+    done.sort_by(|a, b| (a.started_at, &a.key).cmp(&(b.started_at, &b.key)));
+    let text = |of: fn(&Receipt) -> Option<String>| Arc::new(done.iter().map(of).collect::<StringArray>()) as ArrayRef;
+    let number = |of: fn(&Receipt) -> u64| Arc::new(done.iter().map(|receipt| Some(of(receipt))).collect::<UInt64Array>()) as ArrayRef;
+    rows(vec![
+        ("started_at", text(|receipt| Some(receipt.started_at.format("%Y-%m-%d %H:%M:%S").to_string()))),
+        ("source", text(|receipt| Some(receipt.source.clone()))),
+        ("key", text(|receipt| Some(receipt.key.clone()))),
+        ("version", text(|receipt| receipt.version.clone())),
+        ("status", text(|receipt| Some(format!("{:?}", receipt.status).to_lowercase()))),
+        ("records", number(|receipt| receipt.records)),
+        ("accepted", number(|receipt| receipt.accepted)),
+        ("quarantined", number(|receipt| receipt.quarantined)),
+        ("bytes", number(|receipt| receipt.bytes)),
+        ("duration_ms", number(|receipt| receipt.duration_ms)),
+        ("error", text(|receipt| receipt.error.clone())),
+    ])
+}
+
+fn rows(columns: Vec<(&str, ArrayRef)>) -> Result<(SchemaRef, RecordBatch)> {
+    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+        .map_err(Error::columns("rows of the report"))?;
+    Ok((batch.schema(), batch))
+}

@@ -1,0 +1,103 @@
+//! Seeds: small CSV files of the project, read once by the strict reader and kept in the lake as Parquet, so that later
+//! runs and `query` need not read them again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema};
+use records::{Column, Depth, FileInput, Options, Plan};
+
+use crate::contract::stored_name;
+use crate::data_file::{DataFileWriter, Target};
+use crate::engine::{Engine, Relation, text_literal};
+use crate::error::{Error, Result};
+use crate::fingerprint::fingerprint;
+use crate::lake::{Lake, SYSTEM_FOLDER};
+use crate::project::Seed;
+use crate::stored::{stored_batch, stored_schema};
+
+/// Where a seed's rows stand in the lake: the name holds everything that they follow from.
+#[must_use]
+pub fn path(lake: &Lake, seed: &Seed) -> PathBuf {
+    let types: Vec<String> = seed.column_types.iter().map(|(name, data_type)| format!("{name} {data_type}")).collect();
+    let delimiter = format!("{:?}", seed.delimiter);
+    let parts = [seed.content_hash.as_str(), &delimiter].into_iter().chain(types.iter().map(String::as_str));
+    folder(lake).join(format!("{}-{}.parquet", seed.name, fingerprint(parts)))
+}
+
+/// The folder of all seeds.
+#[must_use]
+pub fn folder(lake: &Lake) -> PathBuf {
+    lake.root().join("silver").join(SYSTEM_FOLDER).join("seeds")
+}
+
+/// Puts a seed behind `"seeds"."name"`, reading it where the lake has not got it yet.
+///
+/// # Errors
+/// As [`write`]; [`Error::Sql`].
+pub fn define(engine: &Engine, lake: &Lake, seed: &Seed) -> Result<()> {
+    let path = path(lake, seed);
+    if !path.exists() {
+        write(lake, seed, &path)?;
+    }
+    define_file(engine, &seed.name, &path)
+}
+
+/// Puts rows that the lake has behind `"seeds"."name"`.
+///
+/// # Errors
+/// [`Error::Sql`].
+pub fn define_file(engine: &Engine, name: &str, path: &Path) -> Result<()> {
+    let file = text_literal(&path.to_string_lossy());
+    engine.define("seeds", name, &Relation::Sql(format!("SELECT * FROM read_parquet({file})")))
+}
+
+/// Reads a seed strictly: it is part of the project, so nothing of it may be left out.
+///
+/// # Errors
+/// [`Error::Refused`] names the record and the rule it breaks; [`Error::Io`].
+fn write(lake: &Lake, seed: &Seed, path: &Path) -> Result<()> {
+    let what = format!("seed {}", seed.path.display());
+    let refuse = |reason: String| Error::Refused { what: what.clone(), reason };
+    let file = std::fs::File::open(&seed.path).map_err(Error::io("open", &seed.path))?;
+    let input = FileInput::new(file).map_err(Error::io("open", &seed.path))?;
+    let options = Options { delimiter: seed.delimiter, ..Options::default() };
+    let survey = records::survey(&input, &options, Depth::Values).map_err(|error| refuse(error.to_string()))?;
+    let columns: Vec<Column> = survey
+        .columns
+        .into_iter()
+        .map(|column| {
+            let declared = seed.column_types.iter().find(|(name, _)| name.eq_ignore_ascii_case(&column.name));
+            Column {
+                name: stored_name(&column.name),
+                data_type: declared.map_or(column.inferred, |(_, data_type)| data_type.clone()),
+                source: Some(column.name),
+                format: None,
+                not_null: false,
+            }
+        })
+        .collect();
+    let schema = Schema::new(columns.iter().map(|column| Field::new(&column.name, column.data_type.arrow(), true)).collect::<Vec<_>>());
+    let schema = stored_schema(&schema)?;
+    let plan = Plan { columns, ..Plan::default() };
+    let name = uuid::Uuid::new_v4().simple().to_string();
+    let target = Target { folder: folder(lake), name, schema: Arc::clone(&schema), partition_by: Vec::new() };
+    let mut writer = DataFileWriter::new(target);
+    for batch in records::read(&input, &options, &plan).map_err(|error| refuse(error.to_string()))? {
+        let batch = batch.map_err(|error| refuse(error.to_string()))?;
+        if let Some(reject) = batch.rejects.first() {
+            return Err(refuse(format!("record {}: {}", reject.record_number, reject.reasons.join("; "))));
+        }
+        writer.write(&stored_batch(&batch.rows, &schema).map_err(Error::columns(what.clone()))?)?;
+    }
+    if schema.fields().is_empty() {
+        return Err(refuse("it has no columns".to_owned()));
+    }
+    // A seed without rows has a file, too.
+    writer.begin_empty()?;
+    for file in writer.finish()? {
+        lake.before_write();
+        std::fs::rename(folder(lake).join(&file.path), path).map_err(Error::io("rename", path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Which source takes a raw key, and how its bytes are to be read.
+
+use records::{Compression, Format, Options};
+
+use crate::fingerprint::fingerprint;
+use crate::project::{Model, OnDelete, Place, Project, Relation, SourceTable, Zone, table_of_key};
+
+/// A source with everything that processing its objects needs.
+#[derive(Debug, Clone)]
+pub struct Source<'a> {
+    /// The name of its silver table.
+    pub table: String,
+    /// What the project declares.
+    pub declared: Option<&'a SourceTable>,
+    /// The silver models that read it.
+    pub models: Vec<&'a Model>,
+}
+
+impl<'a> Source<'a> {
+    /// The source that takes `key`; the error says why none can.
+    ///
+    /// # Errors
+    /// The rule that the key breaks.
+    pub fn of_key(project: &'a Project, key: &str) -> Result<Self, String> {
+        if let Some(declared) = project.claim(key) {
+            return Ok(Self { table: declared.table.clone(), declared: Some(declared), models: models_of(project, &declared.table) });
+        }
+        let table = table_of_key(key).ok_or_else(|| format!("key {key:?} gives no name of a table"))?;
+        let of_project = project.sources.iter().any(|source| source.table == table)
+            || project.models.iter().any(|model| model.zone == Zone::Silver && model.name == table);
+        if of_project {
+            return Err(format!("no source claims it, and silver.{table}, where it would go, is a table of the project"));
+        }
+        Ok(Self { table, declared: None, models: Vec::new() })
+    }
+
+    /// The name that receipts and quarantine give the source: `source.table` as declared, or the table.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.declared.map_or_else(|| self.table.clone(), |declared| format!("{}.{}", declared.source, declared.name))
+    }
+
+    /// What happens with the rows of a removed object.
+    #[must_use]
+    pub fn on_delete(&self) -> OnDelete {
+        self.declared.map_or(OnDelete::Keep, |declared| declared.on_delete)
+    }
+
+    /// The tables that hold the source's objects, as `silver/name`.
+    #[must_use]
+    pub fn tables(&self) -> Vec<String> {
+        let models = self.models.iter().map(|model| format!("silver/{}", model.name));
+        std::iter::once(format!("silver/{}", self.table)).chain(models).collect()
+    }
+
+    /// A fingerprint of everything that decides how an object becomes rows: contract, silver models, their seeds.
+    #[must_use]
+    pub fn fingerprint(&self, project: &Project) -> String {
+        let mut parts = vec![self.declared.map_or_else(String::new, |source| format!("{:?}", without_places(source)))];
+        for model in &self.models {
+            parts.extend([model.name.clone(), model.stable_sql.clone(), model.partition_by.join(",")]);
+            parts.extend(model.tests.iter().map(|test| format!("{:?} {}", test.severity, test.stable_sql)));
+            let seeds = project.seeds.iter().filter(|seed| model.relations.contains(&Relation::Seed { name: seed.name.clone() }));
+            parts.extend(seeds.map(|seed| seed.content_hash.clone()));
+        }
+        fingerprint(parts.iter().map(String::as_str))
+    }
+
+    /// How the bytes of `key` are read; the error is the reason why they cannot be.
+    ///
+    /// # Errors
+    /// An extension that says nothing, where the project declares no format.
+    pub fn options(&self, key: &str) -> Result<Options, String> {
+        let (format, compression, tabs) = by_extension(key);
+        let format = self.declared.and_then(|source| source.format).or(format).ok_or_else(|| {
+            "the extension is none of csv, tsv, txt, json, ndjson, jsonl, parquet (with .gz or .zst), and no source declares a format".to_owned()
+        })?;
+        let mut options = Options { format, compression, delimiter: tabs.then_some(b'\t'), ..Options::default() };
+        if let Some(source) = self.declared {
+            options.delimiter = source.delimiter.or(options.delimiter);
+            options.quote = source.quote.or(options.quote);
+            options.escape = source.escape;
+            options.encoding.clone_from(&source.encoding);
+            options.header = source.header;
+            options.preamble = source.preamble;
+            if let Some(tokens) = &source.null_tokens {
+                options.null_tokens.clone_from(tokens);
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// A declaration that stays the same when only its line moves.
+fn without_places(source: &SourceTable) -> SourceTable {
+    let mut source = SourceTable { place: Place::default(), ..source.clone() };
+    for test in &mut source.tests {
+        test.place = Place::default();
+    }
+    source
+}
+
+fn models_of<'a>(project: &'a Project, table: &str) -> Vec<&'a Model> {
+    let reads = |model: &&Model| {
+        model.zone == Zone::Silver
+            && model.relations.iter().any(|relation| matches!(relation, Relation::Source { table: name } if name == table))
+    };
+    project.models.iter().filter(reads).collect()
+}
+
+/// Format, compression and whether fields stand between tabs, as the key's extensions tell.
+fn by_extension(key: &str) -> (Option<Format>, Compression, bool) {
+    let name = key.rsplit('/').next().unwrap_or(key).to_ascii_lowercase();
+    let mut parts: Vec<&str> = name.split('.').skip(1).collect();
+    let compression = match parts.last() {
+        Some(&("gz" | "gzip")) => Compression::Gzip,
+        Some(&("zst" | "zstd")) => Compression::Zstd,
+        _ => Compression::None,
+    };
+    if compression != Compression::None {
+        parts.pop();
+    }
+    let format = match parts.last().copied() {
+        Some("csv" | "tsv" | "txt") => Some(Format::Csv),
+        Some("json" | "ndjson" | "jsonl") => Some(Format::Json),
+        Some("parquet") => Some(Format::Parquet),
+        _ => None,
+    };
+    (format, compression, parts.last() == Some(&"tsv"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_tell_format_and_compression() {
+        assert_eq!(by_extension("a/b.csv"), (Some(Format::Csv), Compression::None, false));
+        assert_eq!(by_extension("a/b.TSV.GZ"), (Some(Format::Csv), Compression::Gzip, true));
+        assert_eq!(by_extension("b.2024.ndjson.zst"), (Some(Format::Json), Compression::Zstd, false));
+        assert_eq!(by_extension("a.csv/b"), (None, Compression::None, false));
+        assert_eq!(by_extension("report.xlsx"), (None, Compression::None, false));
+    }
+}

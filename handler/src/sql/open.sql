@@ -1,0 +1,12 @@
+SET threads = {threads};
+SET memory_limit = '{memory}MiB';
+SET temp_directory = {temporary};
+SET autoinstall_known_extensions = false;
+SET autoload_known_extensions = false;
+SET allowed_directories = [{allowed}];
+SET enable_external_access = false;
+CREATE SCHEMA silver;
+CREATE SCHEMA gold;
+CREATE SCHEMA seeds;
+SET search_path = 'silver,gold,seeds';
+SET lock_configuration = true;

@@ -1,0 +1,70 @@
+//! Vacuum: removes files that no version within the retention needs, and log files behind checkpoints.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+
+use crate::attempt;
+use crate::error::{Error, Result};
+use crate::lake::Lake;
+use crate::query;
+
+/// What a vacuum removed, or would remove.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Files, below the lake's folder.
+    pub files: Vec<PathBuf>,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Log files behind checkpoints.
+    pub log_files: usize,
+}
+
+/// Removes data files that are unreferenced and older than `retain`, and prunes logs. Files of attempts that are at
+/// work stay, whatever their age.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Delta`].
+pub async fn vacuum(lake: &Lake, retain: Duration, dry_run: bool) -> Result<Report> {
+    let mut report = Report::default();
+    let working = attempt::living(lake)?;
+    for (_, _, table, snapshot) in query::snapshots(lake).await? {
+        let mut needed: BTreeSet<String> = snapshot.files.iter().map(|file| file.path.clone()).collect();
+        needed.extend(table.removed_within(snapshot.version, retain).await?);
+        for path in data_files(&table.folder)? {
+            let name = path.strip_prefix(&table.folder).unwrap_or(&path).to_string_lossy().into_owned();
+            let at_work = working.iter().any(|attempt| name.contains(&attempt[..8]));
+            let metadata = std::fs::metadata(&path).map_err(Error::io("look at", &path))?;
+            let age = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
+            if needed.contains(&name) || at_work || age < retain {
+                continue;
+            }
+            if !dry_run {
+                lake.before_write();
+                std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+            }
+            report.bytes += metadata.len();
+            report.files.push(path.strip_prefix(lake.root()).unwrap_or(&path).to_owned());
+        }
+        if !dry_run {
+            report.log_files += table.prune_log(retain).await?;
+        }
+    }
+    report.files.sort();
+    Ok(report)
+}
+
+fn data_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        let path = entry.map_err(Error::io("list", folder))?.path();
+        if path.is_dir() && path.file_name().is_none_or(|name| name != "_delta_log") {
+            files.extend(data_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "parquet") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
