@@ -48,6 +48,15 @@ pub(crate) struct Place {
     pub(crate) byte_offset: Option<u64>,
 }
 
+/// What came of a record's values.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    /// Everything that is wrong with them.
+    pub(crate) reasons: Vec<String>,
+    /// The values that no plan column takes, as a JSON object.
+    pub(crate) rescued: Option<String>,
+}
+
 /// A batch in the making. Every record gets a slot in each builder; the slots of rejects are filtered out at the end.
 pub(crate) struct Assembly<'p> {
     plan: &'p Plan,
@@ -64,9 +73,20 @@ pub(crate) struct Assembly<'p> {
 impl<'p> Assembly<'p> {
     /// An empty batch for the plan, before the first record.
     pub(crate) fn new(plan: &'p Plan) -> Result<Self, Error> {
-        let builders = plan.columns.iter().map(ColumnBuilder::new).collect::<Result<_, _>>().map_err(Error::unreadable)?;
+        let builders =
+            plan.columns.iter().map(ColumnBuilder::new).collect::<Result<_, _>>().map_err(Error::unreadable)?;
         let (kept, numbers, rejects) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { plan, builders, rescued: StringBuilder::new(), kept, numbers, rejects, records: 0, finished: 0, bytes: 0 })
+        Ok(Self {
+            plan,
+            builders,
+            rescued: StringBuilder::new(),
+            kept,
+            numbers,
+            rejects,
+            records: 0,
+            finished: 0,
+            bytes: 0,
+        })
     }
 
     /// Whether the batch is large enough to go.
@@ -79,30 +99,30 @@ impl<'p> Assembly<'p> {
         self.records += 1;
         self.bytes += raw.len();
         self.judge(&mut reasons);
-        self.rejects.push(Reject { record_number: self.records, line: place.line, byte_offset: place.byte_offset, raw, reasons });
+        self.refuse(place, raw, reasons);
     }
 
     /// Closes a record whose values all have their slots: a row when there is no reason against it.
-    pub(crate) fn close(&mut self, place: Place, mut reasons: Vec<String>, rescued: Option<&str>, raw: impl FnOnce() -> String) {
+    pub(crate) fn close(&mut self, place: Place, verdict: Verdict, raw: &str) {
+        let Verdict { mut reasons, rescued } = verdict;
         self.records += 1;
+        self.bytes += raw.len();
         if self.plan.rescue {
             self.rescued.append_option(rescued);
         }
         self.judge(&mut reasons);
-        let accepted = reasons.is_empty();
-        self.kept.push(accepted);
-        if accepted {
+        self.kept.push(reasons.is_empty());
+        if reasons.is_empty() {
             self.numbers.push(self.records);
         } else {
-            let raw = raw();
             self.bytes += raw.len();
-            self.rejects.push(Reject { record_number: self.records, line: place.line, byte_offset: place.byte_offset, raw, reasons });
+            self.refuse(place, raw.to_owned(), reasons);
         }
     }
 
-    /// Counts bytes that the builders hold now.
-    pub(crate) fn weigh(&mut self, bytes: usize) {
-        self.bytes += bytes;
+    fn refuse(&mut self, place: Place, raw: String, reasons: Vec<String>) {
+        let Place { line, byte_offset } = place;
+        self.rejects.push(Reject { record_number: self.records, line, byte_offset, raw, reasons });
     }
 
     /// Adds what the plan says against the current record.
@@ -119,7 +139,8 @@ impl<'p> Assembly<'p> {
         if records == 0 {
             return Ok(None);
         }
-        let mut arrays: Vec<ArrayRef> = self.builders.iter_mut().map(ColumnBuilder::finish).collect::<Result<_, _>>().map_err(internal)?;
+        let mut arrays: Vec<ArrayRef> =
+            self.builders.iter_mut().map(ColumnBuilder::finish).collect::<Result<_, _>>().map_err(internal)?;
         if self.plan.rescue {
             arrays.push(std::sync::Arc::new(self.rescued.finish()));
         }
@@ -131,7 +152,12 @@ impl<'p> Assembly<'p> {
         }
         self.finished = self.records;
         self.bytes = 0;
-        Ok(Some(Batch { rows, record_numbers: std::mem::take(&mut self.numbers), rejects: std::mem::take(&mut self.rejects), records }))
+        Ok(Some(Batch {
+            rows,
+            record_numbers: std::mem::take(&mut self.numbers),
+            rejects: std::mem::take(&mut self.rejects),
+            records,
+        }))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::error::Error;
+use crate::error::{Error, is_input_failure};
 use crate::input::{Input, open_marked};
 use crate::options::Compression;
 
@@ -22,7 +22,9 @@ pub(crate) fn open_plain(input: &dyn Input, compression: Compression) -> Result<
     }
     Ok(match compression {
         Compression::None => Box::new(raw),
-        Compression::Gzip => Box::new(Explained { inner: MultiGzDecoder::new(BufReader::with_capacity(FETCH, raw)), what: "gzip" }),
+        Compression::Gzip => {
+            Box::new(Explained { inner: MultiGzDecoder::new(BufReader::with_capacity(FETCH, raw)), what: "gzip" })
+        }
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(BufReader::with_capacity(FETCH, raw))?;
             decoder.window_log_max(WINDOW_LOG)?;
@@ -45,13 +47,18 @@ impl<R: Read> Read for Explained<R> {
 
 impl<R> Explained<R> {
     fn explain(&self, error: io::Error) -> io::Error {
-        if error.get_ref().is_some_and(|cause| cause.is::<crate::error::InputFailure>()) {
+        if is_input_failure(&error) {
             return error;
         }
         let what = self.what;
         match error.kind() {
-            io::ErrorKind::UnexpectedEof => io::Error::new(io::ErrorKind::InvalidData, format!("the {what} data ends too early")),
-            _ => io::Error::new(io::ErrorKind::InvalidData, format!("the {what} data is damaged or followed by something else: {error}")),
+            io::ErrorKind::UnexpectedEof => {
+                io::Error::new(io::ErrorKind::InvalidData, format!("the {what} data ends too early"))
+            }
+            _ => io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("the {what} data is damaged or followed by something else: {error}"),
+            ),
         }
     }
 }
@@ -76,7 +83,9 @@ mod tests {
     }
 
     fn text() -> Vec<u8> {
-        (0..20_000_u32).flat_map(|number| format!("{},{number}\n", number.wrapping_mul(2_654_435_761)).into_bytes()).collect()
+        (0..20_000_u32)
+            .flat_map(|number| format!("{},{number}\n", number.wrapping_mul(2_654_435_761)).into_bytes())
+            .collect()
     }
 
     #[test]
@@ -89,11 +98,16 @@ mod tests {
 
     #[test]
     fn every_truncation_is_refused() {
-        for (whole, compression) in [(gzip(&text()), Compression::Gzip), (zstd::encode_all(&text()[..], 1).unwrap(), Compression::Zstd)] {
+        for (whole, compression) in
+            [(gzip(&text()), Compression::Gzip), (zstd::encode_all(&text()[..], 1).unwrap(), Compression::Zstd)]
+        {
             let length = whole.len();
             for cut in [0, 1, 2, 5, 9, 10, 17, length / 2, length - 9, length - 8, length - 4, length - 1] {
                 let result = unpack(whole[..cut].to_vec(), compression);
-                assert!(matches!(result, Err(Error::Unreadable { .. })), "{compression:?} cut at {cut} of {length}: {result:?}");
+                assert!(
+                    matches!(result, Err(Error::Unreadable { .. })),
+                    "{compression:?} cut at {cut} of {length}: {result:?}"
+                );
             }
         }
     }
@@ -104,13 +118,22 @@ mod tests {
             let mut damaged = gzip(&text());
             let length = damaged.len();
             damaged[length - position] ^= 1;
-            assert!(matches!(unpack(damaged, Compression::Gzip), Err(Error::Unreadable { .. })), "byte {position} from the end");
+            assert!(
+                matches!(unpack(damaged, Compression::Gzip), Err(Error::Unreadable { .. })),
+                "byte {position} from the end"
+            );
         }
         for garbage in [&b"x"[..], b"\x1f", b"\x1f\x8b", b"\0", b"garbage, more than a header's length"] {
             let gzipped = [gzip(b"a\n"), garbage.to_vec()].concat();
-            assert!(matches!(unpack(gzipped, Compression::Gzip), Err(Error::Unreadable { .. })), "gzip, then {garbage:?}");
+            assert!(
+                matches!(unpack(gzipped, Compression::Gzip), Err(Error::Unreadable { .. })),
+                "gzip, then {garbage:?}"
+            );
             let framed = [zstd::encode_all(&b"a\n"[..], 1).unwrap(), garbage.to_vec()].concat();
-            assert!(matches!(unpack(framed, Compression::Zstd), Err(Error::Unreadable { .. })), "zstd, then {garbage:?}");
+            assert!(
+                matches!(unpack(framed, Compression::Zstd), Err(Error::Unreadable { .. })),
+                "zstd, then {garbage:?}"
+            );
         }
     }
 
@@ -133,7 +156,10 @@ mod tests {
         }
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
             let result = open_plain(&Failing, compression).and_then(|mut plain| Ok(plain.read(&mut [0])?));
-            assert!(matches!(&result, Err(Error::Io(cause)) if cause.to_string() == "the network"), "{compression:?}: {result:?}");
+            assert!(
+                matches!(&result, Err(Error::Io(cause)) if cause.to_string() == "the network"),
+                "{compression:?}: {result:?}"
+            );
         }
     }
 }

@@ -20,8 +20,8 @@ mod nested;
 pub(crate) mod temporal;
 
 use cell::Cell;
-pub use layout::check_format;
 use layout::Layout;
+pub use layout::check_format;
 
 /// Why a value does not convert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,9 @@ fn create_slot(data_type: &Type, layout: Option<Layout>) -> Result<Box<dyn Slot>
         Type::UInteger => Box::new(integers::IntegerSlot::<native::UInt32Type>::new()),
         Type::UBigInt => Box::new(integers::IntegerSlot::<native::UInt64Type>::new()),
         Type::HugeInt => Box::new(decimals::DecimalSlot::huge_integer().map_err(|error| error.to_string())?),
-        Type::Decimal { precision, scale } => Box::new(decimals::DecimalSlot::new(*precision, *scale).map_err(|error| error.to_string())?),
+        Type::Decimal { precision, scale } => {
+            Box::new(decimals::DecimalSlot::new(*precision, *scale).map_err(|error| error.to_string())?)
+        }
         Type::Float => Box::new(floats::FloatSlot::default()),
         Type::Double => Box::new(floats::DoubleSlot::default()),
         Type::Varchar => Box::new(characters::VarcharSlot::default()),

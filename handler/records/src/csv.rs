@@ -1,6 +1,6 @@
 //! CSV: records of delimited text, by RFC 4180 and nothing looser.
 
-use crate::batch::{Assembly, Batch, Place};
+use crate::batch::{Assembly, Batch, Place, Verdict};
 use crate::convert::ColumnBuilder;
 use crate::convert::cell::{quote, render_object};
 use crate::error::Error;
@@ -38,7 +38,8 @@ impl Head {
     fn from_header(walk: &mut Walk) -> Result<Option<Self>, Error> {
         while let Some(record) = walk.advance()? {
             if !record.is_blank() {
-                let names = record.name_columns().map_err(|reason| Error::unreadable(format!("the header {reason}")))?;
+                let names =
+                    record.name_columns().map_err(|reason| Error::unreadable(format!("the header {reason}")))?;
                 return Ok(Some(Self { names, positional: false }));
             }
         }
@@ -106,9 +107,14 @@ impl Mapping {
             let position = head.names.iter().position(|name| name == source);
             position.map(Some).ok_or_else(|| Error::unreadable(format!("the file has no column {source:?}")))
         };
-        let fields = plan.columns.iter().map(|column| column.source.as_ref().map_or(Ok(None), find)).collect::<Result<Vec<_>, _>>()?;
+        let fields = plan
+            .columns
+            .iter()
+            .map(|column| column.source.as_ref().map_or(Ok(None), find))
+            .collect::<Result<Vec<_>, _>>()?;
         let free = |(position, _): &(usize, &String)| plan.rescue && !fields.contains(&Some(*position));
-        let others = head.names.iter().enumerate().filter(free).map(|(position, name)| (position, name.clone())).collect();
+        let others =
+            head.names.iter().enumerate().filter(free).map(|(position, name)| (position, name.clone())).collect();
         Ok(Self { fields, others, null_tokens: null_tokens.to_vec() })
     }
 
@@ -154,8 +160,7 @@ impl<'a> CsvReader<'a> {
                 Ok(text) => {
                     let reasons = self.mapping.convert(&record, text, &mut self.assembly.builders);
                     let rescued = self.mapping.rescue(&record, text);
-                    self.assembly.weigh(record.bytes.len());
-                    self.assembly.close(place, reasons, rescued.as_deref(), || text.to_owned());
+                    self.assembly.close(place, Verdict { reasons, rescued }, text);
                 }
             }
         }

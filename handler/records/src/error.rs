@@ -28,6 +28,11 @@ impl Error {
 #[error("the input failed")]
 pub(crate) struct InputFailure(#[source] pub(crate) io::Error);
 
+/// Whether the input itself failed, behind whatever decoder.
+pub(crate) fn is_input_failure(error: &io::Error) -> bool {
+    error.get_ref().and_then(|cause| cause.downcast_ref::<InputFailure>()).is_some()
+}
+
 impl From<io::Error> for Error {
     /// An error that the input raised is [`Error::Io`]; one that a decoder raised is bad data.
     fn from(error: io::Error) -> Self {

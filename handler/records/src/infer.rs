@@ -37,7 +37,9 @@ impl Sketch {
         match (self, other) {
             (Self::Nothing, kind) | (kind, Self::Nothing) => kind,
             (Self::Integer { exact: one }, Self::Integer { exact: two }) => Self::Integer { exact: one && two },
-            (Self::Integer { exact: true }, Self::Double) | (Self::Double, Self::Integer { exact: true }) => Self::Double,
+            (Self::Integer { exact: true }, Self::Double) | (Self::Double, Self::Integer { exact: true }) => {
+                Self::Double
+            }
             (one, two) if one == two => one,
             _ => Self::Text,
         }
@@ -124,13 +126,17 @@ mod tests {
 
     fn infer(texts: &[&str]) -> String {
         let mut sketch = Sketch::default();
-        texts.iter().for_each(|text| sketch.add_text(text));
+        for text in texts {
+            sketch.add_text(text);
+        }
         sketch.conclude().to_string()
     }
 
     fn infer_json(texts: &[&str]) -> String {
         let mut sketch = Sketch::default();
-        texts.iter().for_each(|text| sketch.add_json(text));
+        for text in texts {
+            sketch.add_json(text);
+        }
         sketch.conclude().to_string()
     }
 

@@ -42,7 +42,9 @@ impl Input for FileInput {
     }
 
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(FileCursor { file: Arc::clone(&self.file), position: offset }))
+        Ok(Box::new(
+            FileCursor { file: Arc::clone(&self.file), position: offset }.take(self.length.saturating_sub(offset)),
+        ))
     }
 }
 
@@ -87,23 +89,81 @@ impl Input for MemoryInput {
 
 /// Opens the input so that its own errors stay recognisable behind any decoder.
 pub(crate) fn open_marked(input: &dyn Input, offset: u64) -> io::Result<Marked> {
-    input.open(offset).map(Marked).map_err(mark)
+    let missing = input.length().saturating_sub(offset);
+    input.open(offset).map(|source| Marked { source, missing }).map_err(mark)
 }
 
-/// A reader whose errors are marked as [`InputFailure`].
-pub(crate) struct Marked(Box<dyn Read + Send>);
+/// A reader whose errors are marked as [`InputFailure`]. An end before the stated length is one too: it must not pass for
+/// the end of the object.
+pub(crate) struct Marked {
+    source: Box<dyn Read + Send>,
+    missing: u64,
+}
 
 impl Read for Marked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match self.0.read(buffer) {
+            match self.source.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other.map_err(mark),
+                Err(error) => return Err(mark(error)),
+                Ok(0) if self.missing > 0 && !buffer.is_empty() => return Err(mark(self.explain())),
+                Ok(count) => {
+                    self.missing = self.missing.saturating_sub(count as u64);
+                    return Ok(count);
+                }
             }
         }
     }
 }
 
+impl Marked {
+    fn explain(&self) -> io::Error {
+        io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            format!("the input ended {} bytes before its length", self.missing),
+        )
+    }
+}
+
 fn mark(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), InputFailure(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says that there is more than there is.
+    struct Short;
+
+    impl Input for Short {
+        fn length(&self) -> u64 {
+            5
+        }
+
+        fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+            MemoryInput(b"a\n1".to_vec()).open(offset)
+        }
+    }
+
+    #[test]
+    fn an_input_that_ends_early_is_our_failure() {
+        let mut text = Vec::new();
+        let error = open_marked(&Short, 0).and_then(|mut input| input.read_to_end(&mut text)).unwrap_err();
+        assert_eq!(crate::Error::from(error).to_string(), "read the object");
+    }
+
+    #[test]
+    fn a_file_is_read_from_any_place() {
+        let path = std::env::temp_dir().join(format!("records-input-{}", std::process::id()));
+        std::fs::write(&path, b"abcdef").unwrap();
+        let input = FileInput::new(File::open(&path).unwrap()).unwrap();
+        std::fs::write(&path, b"abcdefgh").unwrap();
+        let (mut first, mut second) = (String::new(), String::new());
+        let mut late = input.open(4).unwrap();
+        input.open(0).unwrap().read_to_string(&mut first).unwrap();
+        late.read_to_string(&mut second).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((first.as_str(), second.as_str(), input.length()), ("abcdef", "ef", 6));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::batch::{Assembly, Batch, Place};
+use crate::batch::{Assembly, Batch, Place, Verdict};
 use crate::convert::cell::render_object;
 use crate::convert::characters::compact;
 use crate::error::Error;
@@ -59,7 +59,8 @@ pub(crate) fn survey(input: &dyn Input, options: &Options, depth: Depth) -> Resu
             return Err(Error::unreadable(format!("its records have more than {KEYS} different keys")));
         }
     }
-    let columns = columns.into_iter().map(|(name, sketch)| SurveyedColumn { name, inferred: sketch.conclude() }).collect();
+    let columns =
+        columns.into_iter().map(|(name, sketch)| SurveyedColumn { name, inferred: sketch.conclude() }).collect();
     Ok(Survey { columns, records: Some(records), positional: false })
 }
 
@@ -80,7 +81,8 @@ struct Mapping<'a> {
 
 impl<'a> Mapping<'a> {
     fn new(plan: &'a Plan) -> Self {
-        let keys: Vec<(Option<&str>, usize)> = plan.columns.iter().map(|column| (column.source.as_deref(), 0)).collect();
+        let keys: Vec<(Option<&str>, usize)> =
+            plan.columns.iter().map(|column| (column.source.as_deref(), 0)).collect();
         let known = keys.iter().filter_map(|(key, _)| *key).collect();
         Self { keys, known, rescue: plan.rescue }
     }
@@ -100,7 +102,8 @@ impl<'a> Mapping<'a> {
 
     fn rescue_unknown(&self, object: &Object<'_>) -> Option<String> {
         let unknown = || object.0.iter().filter(|(key, _)| !self.known.contains(key.as_ref()));
-        (self.rescue && unknown().next().is_some()).then(|| render_object(unknown().map(|(key, value)| (key, compact(value)))))
+        (self.rescue && unknown().next().is_some())
+            .then(|| render_object(unknown().map(|(key, value)| (key, compact(value)))))
     }
 }
 
@@ -126,8 +129,7 @@ impl<'a> JsonReader<'a> {
                 Ok((text, object)) => {
                     let reasons = self.mapping.convert(&object, &mut self.assembly);
                     let rescued = self.mapping.rescue_unknown(&object);
-                    self.assembly.weigh(text.len());
-                    self.assembly.close(place, reasons, rescued.as_deref(), || text.to_owned());
+                    self.assembly.close(place, Verdict { reasons, rescued }, text);
                 }
             }
         }

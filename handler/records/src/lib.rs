@@ -1,5 +1,5 @@
 //! The strict reader: the bytes of one raw object become typed Arrow columns and rejects, in one streaming pass and in
-//! bounded memory. It knows no lake, no DuckDB and no Delta.
+//! bounded memory. It knows no lake, no `DuckDB` and no Delta.
 //!
 //! ```text
 //! Input ─► plain bytes ─► text ─► records ─► values ─► Batch { rows, rejects }

@@ -26,7 +26,9 @@ impl<'a> Object<'a> {
             let mut seen = HashSet::with_capacity(self.0.len());
             return self.0.iter().map(|(key, _)| key.as_ref()).find(|key| !seen.insert(*key));
         }
-        let twice = |(position, (key, _)): &(usize, &(Cow<'a, str>, &'a str))| self.0[..*position].iter().any(|(other, _)| other == key);
+        let twice = |(position, (key, _)): &(usize, &(Cow<'a, str>, &'a str))| {
+            self.0[..*position].iter().any(|(other, _)| other == key)
+        };
         self.0.iter().enumerate().find(twice).map(|(_, (key, _))| key.as_ref())
     }
 }

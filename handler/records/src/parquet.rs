@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use ::parquet::errors::ParquetError;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow::compute::filter_record_batch;
@@ -31,7 +33,8 @@ const BATCH_BYTES: i64 = 32 * 1024 * 1024;
 /// Looks at the footer.
 pub(crate) fn survey(input: &dyn Input) -> Result<Survey, Error> {
     let metadata = read_footer(input)?;
-    let columns = infer::infer_types(&metadata).into_iter().map(|(name, inferred)| SurveyedColumn { name, inferred }).collect();
+    let columns =
+        infer::infer_types(&metadata).into_iter().map(|(name, inferred)| SurveyedColumn { name, inferred }).collect();
     let records = u64::try_from(count_rows(&metadata)).ok();
     Ok(Survey { columns, records, positional: false })
 }
@@ -44,24 +47,37 @@ fn count_rows(metadata: &ArrowReaderMetadata) -> i64 {
 fn read_footer(input: &dyn Input) -> Result<ArrowReaderMetadata, Error> {
     let whole = Whole::new(input);
     let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let plain = guard(|| ArrowReaderMetadata::load(&whole, options())).and_then(|result| whole.failure().sort(result))?;
+    let plain =
+        guard(|| ArrowReaderMetadata::load(&whole, options())).and_then(|result| whole.failure().sort(result))?;
     let parsed = Arc::clone(plain.metadata());
     let mut changed = false;
-    let fields: Vec<Field> = plain.schema().fields().iter().zip(parsed.file_metadata().schema_descr().root_schema().get_fields()).map(|(field, parquet)| {
-        let old = parquet.is_primitive() && parquet.get_physical_type() == ::parquet::basic::Type::INT96;
-        changed |= old;
-        if old { field.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Microsecond, None)) } else { field.as_ref().clone() }
-    }).collect();
+    let fields: Vec<Field> = plain
+        .schema()
+        .fields()
+        .iter()
+        .zip(parsed.file_metadata().schema_descr().root_schema().get_fields())
+        .map(|(field, parquet)| {
+            let old = parquet.is_primitive() && parquet.get_physical_type() == ::parquet::basic::Type::INT96;
+            changed |= old;
+            if old {
+                field.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Microsecond, None))
+            } else {
+                field.as_ref().clone()
+            }
+        })
+        .collect();
     if !changed {
         return Ok(plain);
     }
     let schema = Arc::new(Schema::new(fields));
-    guard(|| ArrowReaderMetadata::try_new(parsed, options().with_schema(schema)))?.map_err(|error| Error::unreadable(error.to_string()))
+    guard(|| ArrowReaderMetadata::try_new(parsed, options().with_schema(schema)))?
+        .map_err(|error| Error::unreadable(error.to_string()))
 }
 
 /// Runs the decoder: where it gives up in a panic, the bytes are to blame.
 fn guard<T>(decode: impl FnOnce() -> T) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(decode)).map_err(|_| Error::unreadable("the Parquet data is damaged: its decoder gave up"))
+    catch_unwind(AssertUnwindSafe(decode))
+        .map_err(|_| Error::unreadable("the Parquet data is damaged: its decoder gave up"))
 }
 
 /// The rows of a Parquet object, typed.
@@ -88,7 +104,7 @@ impl<'a> ParquetReader<'a> {
             }
             let next = guard(|| self.group.as_mut().and_then(Iterator::next))?;
             match next.map(|result| self.failure.sort(result)).transpose()? {
-                Some(rows) if rows.num_rows() > 0 => return guard(|| self.conform.take(&rows))?.map(Some),
+                Some(rows) if rows.num_rows() > 0 => return self.conform.take(&rows).map(Some),
                 Some(_) => {}
                 None => self.group = None,
             }
@@ -105,7 +121,12 @@ impl<'a> ParquetReader<'a> {
         let position = self.next_group;
         self.next_group += 1;
         let metadata = self.metadata.clone();
-        let opened = guard(|| ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata).with_row_groups(vec![position]).with_batch_size(size).build())?;
+        let opened = guard(|| {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata)
+                .with_row_groups(vec![position])
+                .with_batch_size(size)
+                .build()
+        })?;
         self.group = Some(self.failure.sort(opened)?);
         Ok(true)
     }
@@ -150,9 +171,14 @@ impl<'a> Conform<'a> {
             let position = schema.fields().iter().position(|field| field.name() == source);
             position.map(Some).ok_or_else(|| Error::unreadable(format!("the file has no column {source:?}")))
         };
-        let positions = plan.columns.iter().map(|column| column.source.as_ref().map_or(Ok(None), find)).collect::<Result<Vec<_>, _>>()?;
+        let positions = plan
+            .columns
+            .iter()
+            .map(|column| column.source.as_ref().map_or(Ok(None), find))
+            .collect::<Result<Vec<_>, _>>()?;
         let others = (0..schema.fields().len()).filter(|position| !positions.contains(&Some(*position))).collect();
-        let builders = plan.columns.iter().map(ColumnBuilder::new).collect::<Result<_, _>>().map_err(Error::unreadable)?;
+        let builders =
+            plan.columns.iter().map(ColumnBuilder::new).collect::<Result<_, _>>().map_err(Error::unreadable)?;
         Ok(Self { plan, builders, positions, others, records: 0 })
     }
 
@@ -160,7 +186,10 @@ impl<'a> Conform<'a> {
         let mut reasons = Reasons::new();
         let mut arrays = Vec::with_capacity(self.builders.len() + 1);
         for (builder, position) in self.builders.iter_mut().zip(&self.positions) {
-            let array = position.map_or_else(|| new_null_array(&DataType::Null, rows.num_rows()), |position| Arc::clone(rows.column(position)));
+            let array = position.map_or_else(
+                || new_null_array(&DataType::Null, rows.num_rows()),
+                |position| Arc::clone(rows.column(position)),
+            );
             arrays.push(convert(builder, &array, &mut reasons).map_err(internal)?);
         }
         if self.plan.rescue {
@@ -229,7 +258,9 @@ fn convert(builder: &mut ColumnBuilder, array: &ArrayRef, reasons: &mut Reasons)
 /// Some columns of a row as JSON.
 fn render_row(rows: &RecordBatch, row: usize, columns: impl Iterator<Item = usize>) -> String {
     let schema = rows.schema_ref();
-    render_object(columns.map(|column| (schema.field(column).name(), Cell::new(rows.column(column).as_ref(), row).to_json())))
+    render_object(
+        columns.map(|column| (schema.field(column).name(), Cell::new(rows.column(column).as_ref(), row).to_json())),
+    )
 }
 
 /// What Arrow refuses here is our failure, not the object's.

@@ -44,7 +44,8 @@ impl Plan {
     /// The Arrow schema of the accepted rows. Every field is nullable; `not_null` is held by rejecting records.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
-        let mut fields: Vec<Field> = self.columns.iter().map(|column| Field::new(&column.name, column.data_type.arrow(), true)).collect();
+        let mut fields: Vec<Field> =
+            self.columns.iter().map(|column| Field::new(&column.name, column.data_type.arrow(), true)).collect();
         if self.rescue {
             fields.push(Field::new(RESCUED, DataType::Utf8, true));
         }

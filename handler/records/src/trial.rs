@@ -41,7 +41,13 @@ pub(crate) fn options(format: Format) -> Options {
 }
 
 pub(crate) fn column(name: &str, data_type: &str) -> Column {
-    Column { source: Some(name.to_owned()), name: name.to_owned(), data_type: data_type.parse().unwrap(), format: None, not_null: false }
+    Column {
+        source: Some(name.to_owned()),
+        name: name.to_owned(),
+        data_type: data_type.parse().unwrap(),
+        format: None,
+        not_null: false,
+    }
 }
 
 /// Reads everything, and checks the accounting on the way.
@@ -50,9 +56,18 @@ pub(crate) fn read_all(input: &dyn Input, options: &Options, plan: &Plan) -> Res
     let mut outcome = Outcome { rows: Vec::new(), record_numbers: Vec::new(), rejects: Vec::new(), records: 0 };
     for batch in &mut reader {
         let batch = batch?;
-        assert_eq!(batch.records, (batch.record_numbers.len() + batch.rejects.len()) as u64, "rows and rejects are all records");
+        assert_eq!(
+            batch.records,
+            (batch.record_numbers.len() + batch.rejects.len()) as u64,
+            "rows and rejects are all records"
+        );
         assert_eq!(batch.rows.num_rows(), batch.record_numbers.len(), "each row has a number");
-        let mut numbers: Vec<u64> = batch.record_numbers.iter().copied().chain(batch.rejects.iter().map(|reject| reject.record_number)).collect();
+        let mut numbers: Vec<u64> = batch
+            .record_numbers
+            .iter()
+            .copied()
+            .chain(batch.rejects.iter().map(|reject| reject.record_number))
+            .collect();
         numbers.sort_unstable();
         let expected: Vec<u64> = (outcome.records + 1..=outcome.records + batch.records).collect();
         assert_eq!(numbers, expected, "numbers are contiguous");

@@ -1,4 +1,4 @@
-//! The exact types, in DuckDB's names: what a declared column may be, and how Arrow holds it.
+//! The exact types, in `DuckDB`'s names: what a declared column may be, and how Arrow holds it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ mod parse;
 
 pub use parse::UnknownType;
 
-/// The type of a column. Written and parsed in DuckDB's words.
+/// The type of a column. Written and parsed in `DuckDB`'s words.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Type {
     /// `true` or `false`.
@@ -83,7 +83,9 @@ impl Type {
             Self::UBigInt => DataType::UInt64,
             Self::Float => DataType::Float32,
             Self::Double => DataType::Float64,
-            Self::Decimal { precision, scale } => DataType::Decimal128(*precision, i8::try_from(*scale).unwrap_or(i8::MAX)),
+            Self::Decimal { precision, scale } => {
+                DataType::Decimal128(*precision, i8::try_from(*scale).unwrap_or(i8::MAX))
+            }
             Self::Varchar | Self::Json | Self::Uuid => DataType::Utf8,
             Self::Blob => DataType::Binary,
             Self::Date => DataType::Date32,

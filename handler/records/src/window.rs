@@ -65,7 +65,7 @@ impl Window {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        let target = self.end + self.end.max(CHUNK);
+        let target = (self.end + self.end.max(CHUNK)).min((self.end + CHUNK).max(LIMIT + CHUNK));
         if self.buffer.len() < target || self.buffer.len() > 4 * target {
             self.buffer.resize(target, 0);
             self.buffer.shrink_to(target);

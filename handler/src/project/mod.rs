@@ -24,6 +24,7 @@ mod graph;
 mod load;
 mod model;
 mod model_tests;
+mod names;
 mod placement;
 mod properties;
 mod record_tests;

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType, Time32SecondType,
+    Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
@@ -29,7 +30,10 @@ pub(crate) enum Cell<'a> {
     /// Nanoseconds of the day.
     Time(i64),
     /// Since 1970; in UTC where it is zoned.
-    Moment { nanoseconds: i128, zoned: bool },
+    Moment {
+        nanoseconds: i128,
+        zoned: bool,
+    },
     Nested(Nested<'a>),
     /// Of a type that no column can have; only its text is known.
     Other(String),
@@ -65,21 +69,34 @@ impl<'a> Cell<'a> {
             DataType::Float16 => Self::Float(array.as_primitive::<Float16Type>().value(row).to_f32()),
             DataType::Float32 => Self::Float(array.as_primitive::<Float32Type>().value(row)),
             DataType::Float64 => Self::Double(array.as_primitive::<Float64Type>().value(row)),
-            DataType::Decimal32(_, scale) => Self::Decimal(array.as_primitive::<Decimal32Type>().value(row).into(), *scale),
-            DataType::Decimal64(_, scale) => Self::Decimal(array.as_primitive::<Decimal64Type>().value(row).into(), *scale),
+            DataType::Decimal32(_, scale) => {
+                Self::Decimal(array.as_primitive::<Decimal32Type>().value(row).into(), *scale)
+            }
+            DataType::Decimal64(_, scale) => {
+                Self::Decimal(array.as_primitive::<Decimal64Type>().value(row).into(), *scale)
+            }
             DataType::Decimal128(_, scale) => Self::Decimal(array.as_primitive::<Decimal128Type>().value(row), *scale),
             _ => return None,
         })
     }
 
     fn temporal(array: &'a dyn Array, row: usize) -> Option<Self> {
-        let moment = |value: i64, factor: i128, zone: bool| Self::Moment { nanoseconds: i128::from(value) * factor, zoned: zone };
+        let moment = |value: i64, factor: i128, zone: bool| Self::Moment {
+            nanoseconds: i128::from(value) * factor,
+            zoned: zone,
+        };
         Some(match array.data_type() {
             DataType::Date32 => Self::Date(array.as_primitive::<Date32Type>().value(row)),
             DataType::Date64 => moment(array.as_primitive::<Date64Type>().value(row), 1_000_000, false),
-            DataType::Time32(TimeUnit::Second) => Self::Time(i64::from(array.as_primitive::<Time32SecondType>().value(row)).saturating_mul(1_000_000_000)),
-            DataType::Time32(_) => Self::Time(i64::from(array.as_primitive::<Time32MillisecondType>().value(row)).saturating_mul(1_000_000)),
-            DataType::Time64(TimeUnit::Microsecond) => Self::Time(array.as_primitive::<Time64MicrosecondType>().value(row).saturating_mul(1000)),
+            DataType::Time32(TimeUnit::Second) => {
+                Self::Time(i64::from(array.as_primitive::<Time32SecondType>().value(row)).saturating_mul(1_000_000_000))
+            }
+            DataType::Time32(_) => Self::Time(
+                i64::from(array.as_primitive::<Time32MillisecondType>().value(row)).saturating_mul(1_000_000),
+            ),
+            DataType::Time64(TimeUnit::Microsecond) => {
+                Self::Time(array.as_primitive::<Time64MicrosecondType>().value(row).saturating_mul(1000))
+            }
             DataType::Time64(_) => Self::Time(array.as_primitive::<Time64NanosecondType>().value(row)),
             DataType::Timestamp(unit, zone) => {
                 let (value, factor) = match unit {
@@ -125,7 +142,9 @@ impl<'a> Cell<'a> {
             Self::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.to_owned(),
             Self::Date(days) => render_date(*days),
             Self::Time(nanoseconds) => render_moment(i128::from(*nanoseconds), "%H:%M:%S%.f"),
-            Self::Moment { nanoseconds, zoned } => render_moment(*nanoseconds, if *zoned { "%Y-%m-%d %H:%M:%S%.f+00:00" } else { "%Y-%m-%d %H:%M:%S%.f" }),
+            Self::Moment { nanoseconds, zoned } => {
+                render_moment(*nanoseconds, if *zoned { "%Y-%m-%d %H:%M:%S%.f+00:00" } else { "%Y-%m-%d %H:%M:%S%.f" })
+            }
             Self::Nested(_) => self.to_json(),
             Self::Other(text) => text.clone(),
         })
@@ -140,16 +159,20 @@ impl<'a> Cell<'a> {
             Self::Double(value) if value.is_finite() => format!("{value:?}"),
             Self::Bytes(bytes) => quote(&escape_bytes(bytes)),
             Self::Nested(Nested::List(elements)) => {
-                let parts: Vec<String> = (0..elements.len()).map(|row| Cell::new(elements.as_ref(), row).to_json()).collect();
+                let parts: Vec<String> =
+                    (0..elements.len()).map(|row| Cell::new(elements.as_ref(), row).to_json()).collect();
                 format!("[{}]", parts.join(","))
             }
             Self::Nested(Nested::Struct(array, row)) => {
                 let names = array.fields().iter().map(|field| field.name().as_str());
-                render_object(names.zip(array.columns().iter().map(|column| Cell::new(column.as_ref(), *row).to_json())))
+                render_object(
+                    names.zip(array.columns().iter().map(|column| Cell::new(column.as_ref(), *row).to_json())),
+                )
             }
             Self::Nested(Nested::Map(entries)) => {
                 let (keys, values) = (entries.column(0), entries.column(1));
-                let parts = (0..entries.len()).map(|row| (Cell::new(keys, row).to_text().unwrap_or_default(), Cell::new(values, row).to_json()));
+                let parts = (0..entries.len())
+                    .map(|row| (Cell::new(keys, row).to_text().unwrap_or_default(), Cell::new(values, row).to_json()));
                 render_object(parts)
             }
             other => quote(&other.to_text().unwrap_or_default()),
@@ -175,7 +198,9 @@ pub(crate) fn quote(text: &str) -> String {
 
 fn render_date(days: i32) -> String {
     let epoch = NaiveDate::default();
-    epoch.checked_add_signed(TimeDelta::days(days.into())).map_or_else(|| format!("day {days} of 1970"), |date| date.to_string())
+    epoch
+        .checked_add_signed(TimeDelta::days(days.into()))
+        .map_or_else(|| format!("day {days} of 1970"), |date| date.to_string())
 }
 
 fn render_moment(nanoseconds: i128, format: &str) -> String {

@@ -15,7 +15,9 @@ pub(crate) fn parse_string(json: &str) -> Result<Cow<'_, str>, Misfit> {
     if memchr::memchr(b'\\', json.as_bytes()).is_none() {
         return Ok(Cow::Borrowed(json.get(1..json.len() - 1).unwrap_or_default()));
     }
-    serde_json::from_str(json).map(Cow::Owned).map_err(|_| Misfit::Rule("is no text: it has an escape of half a character".to_owned()))
+    serde_json::from_str(json)
+        .map(Cow::Owned)
+        .map_err(|_| Misfit::Rule("is no text: it has an escape of half a character".to_owned()))
 }
 
 /// JSON text without the whitespace between its tokens.
@@ -152,7 +154,10 @@ impl Slot for JsonSlot {
 /// Whether a text is `8-4-4-4-12` hexadecimal digits.
 fn is_uuid(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() == 36 && bytes.iter().enumerate().all(|(position, byte)| if matches!(position, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() })
+    bytes.len() == 36
+        && bytes.iter().enumerate().all(|(position, byte)| {
+            if matches!(position, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() }
+        })
 }
 
 /// UUIDs, kept in small letters.
@@ -181,7 +186,14 @@ impl Slot for UuidSlot {
             Cell::Text(text) => self.take_text(text),
             Cell::Bytes(bytes) if bytes.len() == 16 => {
                 let digits = bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-                self.take_text(&format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]))
+                self.take_text(&format!(
+                    "{}-{}-{}-{}-{}",
+                    &digits[..8],
+                    &digits[8..12],
+                    &digits[12..16],
+                    &digits[16..20],
+                    &digits[20..]
+                ))
             }
             _ => Err(Misfit::Type),
         }
@@ -205,7 +217,12 @@ mod tests {
     #[test]
     fn only_the_canonical_text_is_a_uuid() {
         assert!(is_uuid("123e4567-E89B-12d3-a456-426614174000"));
-        for text in ["", "123e4567e89b12d3a456426614174000", "{123e4567-e89b-12d3-a456-426614174000}", "123e4567-e89b-12d3-a456-42661417400g"] {
+        for text in [
+            "",
+            "123e4567e89b12d3a456426614174000",
+            "{123e4567-e89b-12d3-a456-426614174000}",
+            "123e4567-e89b-12d3-a456-42661417400g",
+        ] {
             assert!(!is_uuid(text), "{text}");
         }
     }

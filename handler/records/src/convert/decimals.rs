@@ -96,7 +96,8 @@ impl DecimalSlot {
     }
 
     fn take(&mut self, value: Option<i128>) -> Result<(), Misfit> {
-        let value = value.ok_or_else(|| if self.integer { Misfit::Type } else { Misfit::Because("not exactly".to_owned()) })?;
+        let value =
+            value.ok_or_else(|| if self.integer { Misfit::Type } else { Misfit::Because("not exactly".to_owned()) })?;
         if value.unsigned_abs() >= self.bound {
             return Err(Misfit::Because("out of range".to_owned()));
         }
@@ -154,7 +155,18 @@ mod tests {
 
     #[test]
     fn a_decimal_fits_exactly_or_not_at_all() {
-        for (text, value) in [("1.50", 15), ("1.5", 15), ("-1.5", -15), ("+2", 20), (".5", 5), ("5.", 50), ("15e-1", 15), ("0.15E1", 15), ("1e2", 1000), ("-0", 0)] {
+        for (text, value) in [
+            ("1.50", 15),
+            ("1.5", 15),
+            ("-1.5", -15),
+            ("+2", 20),
+            (".5", 5),
+            ("5.", 50),
+            ("15e-1", 15),
+            ("0.15E1", 15),
+            ("1e2", 1000),
+            ("-0", 0),
+        ] {
             assert_eq!(convert(text, 4, 1), Ok(value), "{text}");
         }
         for text in ["1.55", "1e-2", "1000", "999.99", "1e4", "1e999999999999999999999"] {

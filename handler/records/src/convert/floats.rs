@@ -140,7 +140,9 @@ impl Slot for FloatSlot {
     fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         match cell {
             Cell::Float(value) => self.0.append_value(*value),
-            Cell::Double(value) if value.is_nan() || f64::from(narrow(*value)).to_bits() == value.to_bits() => self.0.append_value(narrow(*value)),
+            Cell::Double(value) if value.is_nan() || f64::from(narrow(*value)).to_bits() == value.to_bits() => {
+                self.0.append_value(narrow(*value));
+            }
             Cell::Double(_) => return Err(Misfit::Because("not exactly".to_owned())),
             Cell::Integer(value) => return self.take_text(&value.to_string()),
             Cell::Decimal(value, scale) => return self.take_text(&render_decimal(*value, *scale)),
@@ -161,7 +163,18 @@ mod tests {
 
     #[test]
     fn doubles_are_the_nearest_number() {
-        for (text, value) in [("1.5", 1.5), ("-2", -2.0), ("+3e2", 300.0), (".5", 0.5), ("0.1", 0.1), ("9007199254740992", 9_007_199_254_740_992.0), ("1e22", 1e22), ("000000000000000000001", 1.0), ("00000000000000000000", 0.0), ("4.9e-324", 5e-324)] {
+        for (text, value) in [
+            ("1.5", 1.5),
+            ("-2", -2.0),
+            ("+3e2", 300.0),
+            (".5", 0.5),
+            ("0.1", 0.1),
+            ("9007199254740992", 9_007_199_254_740_992.0),
+            ("1e22", 1e22),
+            ("000000000000000000001", 1.0),
+            ("00000000000000000000", 0.0),
+            ("4.9e-324", 5e-324),
+        ] {
             assert_eq!(parse_double(text), Ok(value), "{text}");
         }
         assert!(parse_double("NaN").unwrap().is_nan());

@@ -31,7 +31,9 @@ fn parse_short(digits: &[u8]) -> Option<i64> {
 }
 
 fn parse_long(digits: &[u8]) -> Option<i128> {
-    digits.iter().try_fold(0_i128, |sum, byte| byte.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(i128::from(byte - b'0'))))
+    digits.iter().try_fold(0_i128, |sum, byte| {
+        byte.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(i128::from(byte - b'0')))
+    })
 }
 
 pub(super) struct IntegerSlot<T: ArrowPrimitiveType>(PrimitiveBuilder<T>);
@@ -89,10 +91,14 @@ mod tests {
 
     #[test]
     fn only_a_sign_and_digits_are_an_integer() {
-        for (text, value) in [("0", 0), ("-7", -7), ("+7", 7), ("007", 7), ("9223372036854775808", 9_223_372_036_854_775_808)] {
+        for (text, value) in
+            [("0", 0), ("-7", -7), ("+7", 7), ("007", 7), ("9223372036854775808", 9_223_372_036_854_775_808)]
+        {
             assert_eq!(parse_integer(text), Some(value), "{text}");
         }
-        for text in ["", "-", "+", " 1", "1 ", "1.0", "1e3", "1,000", "1_000", "--1", "٣", "0x10", "12345678901234567890.0"] {
+        for text in
+            ["", "-", "+", " 1", "1 ", "1.0", "1e3", "1,000", "1_000", "--1", "٣", "0x10", "12345678901234567890.0"]
+        {
             assert_eq!(parse_integer(text), None, "{text}");
         }
     }

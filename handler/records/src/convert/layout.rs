@@ -4,7 +4,20 @@ use super::Misfit;
 use super::temporal::{DAY, Moment, compose_time, count_days, parse_fraction, parse_number, parse_offset};
 use crate::types::Type;
 
-const MONTHS: [&str; 12] = ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// Checks that a format can write every value of a type, and nothing but it.
@@ -74,7 +87,9 @@ impl Layout {
             other => return Err(format!("{other} takes no format")),
         };
         layout.check_words()?;
-        let sound = layout.has_date() == date && layout.has_words_of(Word::is_date) == date && time.is_none_or(|time| layout.has_words_of(Word::is_time) == time);
+        let sound = layout.has_date() == date
+            && layout.has_words_of(Word::is_date) == date
+            && time.is_none_or(|time| layout.has_words_of(Word::is_time) == time);
         if !sound || layout.has(Word::Zone) != zone {
             return Err(format!("the format {format:?} does not write a {data_type}"));
         }
@@ -83,7 +98,10 @@ impl Layout {
 
     /// No word twice, and each with those it needs.
     fn check_words(&self) -> Result<(), String> {
-        let repeated = self.words.iter().enumerate().any(|(position, word)| !matches!(word, Word::Letter(_)) && self.words[..position].iter().any(|other| other.meaning() == word.meaning()));
+        let repeated = self.words.iter().enumerate().any(|(position, word)| {
+            !matches!(word, Word::Letter(_))
+                && self.words[..position].iter().any(|other| other.meaning() == word.meaning())
+        });
         let halves = self.has(Word::HalfDayHour) == self.has(Word::HalfDay);
         let hours = !self.has_words_of(Word::is_time) || self.has(Word::Hour) != self.has(Word::HalfDayHour);
         let fraction = !self.words.iter().any(|word| matches!(word, Word::Fraction { .. })) || self.has(Word::Second);
@@ -105,7 +123,8 @@ impl Layout {
     fn has_date(&self) -> bool {
         let year = self.has(Word::Year) || self.has(Word::ShortYear);
         let month = self.has(Word::Month) || self.words.iter().any(|word| matches!(word, Word::MonthName { .. }));
-        year && ((month && self.has(Word::Day) && !self.has(Word::DayOfYear)) || (self.has(Word::DayOfYear) && !month && !self.has(Word::Day)))
+        year && ((month && self.has(Word::Day) && !self.has(Word::DayOfYear))
+            || (self.has(Word::DayOfYear) && !month && !self.has(Word::Day)))
     }
 
     pub(super) fn refuse(&self) -> Misfit {
@@ -137,11 +156,23 @@ impl Layout {
 
 impl Word {
     fn is_date(&self) -> bool {
-        matches!(self, Self::Year | Self::ShortYear | Self::Month | Self::MonthName { .. } | Self::Day | Self::DayOfYear | Self::WeekdayName { .. })
+        matches!(
+            self,
+            Self::Year
+                | Self::ShortYear
+                | Self::Month
+                | Self::MonthName { .. }
+                | Self::Day
+                | Self::DayOfYear
+                | Self::WeekdayName { .. }
+        )
     }
 
     fn is_time(&self) -> bool {
-        matches!(self, Self::Hour | Self::HalfDayHour | Self::HalfDay | Self::Minute | Self::Second | Self::Fraction { .. })
+        matches!(
+            self,
+            Self::Hour | Self::HalfDayHour | Self::HalfDay | Self::Minute | Self::Second | Self::Fraction { .. }
+        )
     }
 
     /// Words that say the same thing share a letter.
@@ -190,10 +221,22 @@ fn split_words(format: &str, words: &mut Vec<Word>) -> Result<(), String> {
             Some('f') => Word::Fraction { digits: 6 },
             Some('g') => Word::Fraction { digits: 3 },
             Some('z') => Word::Zone,
-            Some('F') => { split_words("%Y-%m-%d", words)?; continue; }
-            Some('D') => { split_words("%m/%d/%y", words)?; continue; }
-            Some('T') => { split_words("%H:%M:%S", words)?; continue; }
-            Some('R') => { split_words("%H:%M", words)?; continue; }
+            Some('F') => {
+                split_words("%Y-%m-%d", words)?;
+                continue;
+            }
+            Some('D') => {
+                split_words("%m/%d/%y", words)?;
+                continue;
+            }
+            Some('T') => {
+                split_words("%H:%M:%S", words)?;
+                continue;
+            }
+            Some('R') => {
+                split_words("%H:%M", words)?;
+                continue;
+            }
             Some(other) => return Err(format!("unknown word %{other} in the format {format:?}")),
             None => return Err(format!("the format {format:?} ends in the middle of a word")),
         });
@@ -204,7 +247,7 @@ fn split_words(format: &str, words: &mut Vec<Word>) -> Result<(), String> {
 /// Takes 1 to `most` digits off the front.
 fn take_digits(text: &str, most: usize) -> Option<(&[u8], &str)> {
     let count = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
-    (count > 0).then(|| (text[..count].as_bytes(), &text[count..]))
+    (count > 0).then(|| (&text.as_bytes()[..count], &text[count..]))
 }
 
 fn take_number(text: &str, most: usize) -> Option<(u32, &str)> {
@@ -215,7 +258,9 @@ fn take_number(text: &str, most: usize) -> Option<(u32, &str)> {
 /// Takes one of the names off the front, in any case; the longest where they begin alike. Says which it was.
 fn take_name<'t>(text: &'t str, names: &[&str], whole: bool) -> Option<(u32, &'t str)> {
     let cut = |name: &str| if whole { name.len() } else { 3 };
-    let position = names.iter().position(|name| text.get(..cut(name)).is_some_and(|start| start.eq_ignore_ascii_case(&name[..cut(name)])))?;
+    let position = names
+        .iter()
+        .position(|name| text.get(..cut(name)).is_some_and(|start| start.eq_ignore_ascii_case(&name[..cut(name)])))?;
     Some((u32::try_from(position).ok()?, &text[cut(names[position])..]))
 }
 
@@ -262,7 +307,9 @@ impl Parts {
     }
 
     fn take_zone<'t>(&mut self, text: &'t str) -> Option<&'t str> {
-        let length = [6, 5, 3, 1].into_iter().find(|length| text.get(..*length).is_some_and(|zone| parse_offset(zone.as_bytes()).is_some()))?;
+        let length = [6, 5, 3, 1]
+            .into_iter()
+            .find(|length| text.get(..*length).is_some_and(|zone| parse_offset(zone.as_bytes()).is_some()))?;
         self.offset = parse_offset(&text.as_bytes()[..length]);
         Some(&text[length..])
     }
@@ -316,7 +363,16 @@ mod tests {
 
     #[test]
     fn the_whole_text_must_agree() {
-        for (format, text) in [("%d.%m.%Y", "01.01.1970 "), ("%d.%m.%Y", "31.02.1970"), ("%a %F", "Fri 1970-01-01"), ("%F %I %p", "1970-01-01 13 pm"), ("%F %H", "1970-01-01"), ("%Y%j", "1970366"), ("%d.%m.%Y", "01.01.70"), ("%F %T.%f", "1970-01-01 00:00:00.")] {
+        for (format, text) in [
+            ("%d.%m.%Y", "01.01.1970 "),
+            ("%d.%m.%Y", "31.02.1970"),
+            ("%a %F", "Fri 1970-01-01"),
+            ("%F %I %p", "1970-01-01 13 pm"),
+            ("%F %H", "1970-01-01"),
+            ("%Y%j", "1970366"),
+            ("%d.%m.%Y", "01.01.70"),
+            ("%F %T.%f", "1970-01-01 00:00:00."),
+        ] {
             assert_eq!(moment(format, text), None, "{format} {text}");
         }
     }
@@ -324,17 +380,38 @@ mod tests {
     #[test]
     fn zones_are_read() {
         let layout = Layout::new("%F %T%z", &Type::TimestampTz).unwrap();
-        for (text, offset) in [("1970-01-01 00:00:00+02:00", 7200), ("1970-01-01 00:00:00-0130", -5400), ("1970-01-01 00:00:00+02", 7200), ("1970-01-01 00:00:00Z", 0)] {
+        for (text, offset) in [
+            ("1970-01-01 00:00:00+02:00", 7200),
+            ("1970-01-01 00:00:00-0130", -5400),
+            ("1970-01-01 00:00:00+02", 7200),
+            ("1970-01-01 00:00:00Z", 0),
+        ] {
             assert_eq!(layout.parse_moment(text), Some(Moment { microseconds: 0, offset: Some(offset) }), "{text}");
         }
     }
 
     #[test]
     fn a_format_must_write_the_type() {
-        for (format, data_type) in [("%Y-%m", Type::Date), ("%F %T", Type::Date), ("%F", Type::Time), ("%F %T", Type::TimestampTz), ("%F %T%z", Type::Timestamp), ("%F", Type::Integer), ("%F %Q", Type::Timestamp), ("%F %", Type::Timestamp), ("%F %I", Type::Timestamp), ("%F %H %p", Type::Timestamp), ("%F %d", Type::Date), ("%F %M", Type::Timestamp), ("%H:%S", Type::Time)] {
+        for (format, data_type) in [
+            ("%Y-%m", Type::Date),
+            ("%F %T", Type::Date),
+            ("%F", Type::Time),
+            ("%F %T", Type::TimestampTz),
+            ("%F %T%z", Type::Timestamp),
+            ("%F", Type::Integer),
+            ("%F %Q", Type::Timestamp),
+            ("%F %", Type::Timestamp),
+            ("%F %I", Type::Timestamp),
+            ("%F %H %p", Type::Timestamp),
+            ("%F %d", Type::Date),
+            ("%F %M", Type::Timestamp),
+            ("%H:%S", Type::Time),
+        ] {
             assert!(check_format(format, &data_type).is_err(), "{format} {data_type}");
         }
-        for (format, data_type) in [("%d/%m/%Y", Type::Date), ("%H:%M", Type::Time), ("%F", Type::Timestamp), ("%F %T%z", Type::TimestampTz)] {
+        for (format, data_type) in
+            [("%d/%m/%Y", Type::Date), ("%H:%M", Type::Time), ("%F", Type::Timestamp), ("%F %T%z", Type::TimestampTz)]
+        {
             assert_eq!(check_format(format, &data_type), Ok(()), "{format} {data_type}");
         }
     }

@@ -45,7 +45,13 @@ pub(super) struct ListSlot {
 impl ListSlot {
     pub(super) fn new(element: &Type) -> Result<Self, String> {
         let slot = create_slot(element, None)?;
-        Ok(Self { element: slot, data_type: element.clone(), field: Type::element_field(element), offsets: vec![0], validity: NullBufferBuilder::new(1024) })
+        Ok(Self {
+            element: slot,
+            data_type: element.clone(),
+            field: Type::element_field(element),
+            offsets: vec![0],
+            validity: NullBufferBuilder::new(1024),
+        })
     }
 
     fn close(&mut self, valid: bool) {
@@ -103,7 +109,8 @@ impl Slot for ListSlot {
 
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
-        let array = ListArray::try_new(Arc::clone(&self.field), offsets, self.element.finish()?, self.validity.finish())?;
+        let array =
+            ListArray::try_new(Arc::clone(&self.field), offsets, self.element.finish()?, self.validity.finish())?;
         Ok(Arc::new(array))
     }
 }
@@ -122,7 +129,13 @@ struct Part {
 
 impl StructSlot {
     pub(super) fn new(fields: &[(String, Type)]) -> Result<Self, String> {
-        let part = |(name, data_type): &(String, Type)| Ok::<_, String>(Part { name: name.clone(), data_type: data_type.clone(), slot: create_slot(data_type, None)? });
+        let part = |(name, data_type): &(String, Type)| {
+            Ok::<_, String>(Part {
+                name: name.clone(),
+                data_type: data_type.clone(),
+                slot: create_slot(data_type, None)?,
+            })
+        };
         let parts = fields.iter().map(part).collect::<Result<_, _>>()?;
         Ok(Self { parts, fields: Type::struct_fields(fields), validity: NullBufferBuilder::new(1024) })
     }
@@ -215,8 +228,22 @@ mod tests {
 
     #[test]
     fn a_struct_has_no_other_keys() {
-        let (results, array) = convert("STRUCT(a INTEGER, b VARCHAR[])", &[r#"{"a":1,"b":["x"]}"#, r#"{"b":null}"#, r#"{"a":1,"c":2}"#, r#"{"a":1,"a":2}"#, r#"{"a":"y"}"#, "[]", "{}"]);
-        assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false, false, false, true]);
+        let (results, array) = convert(
+            "STRUCT(a INTEGER, b VARCHAR[])",
+            &[
+                r#"{"a":1,"b":["x"]}"#,
+                r#"{"b":null}"#,
+                r#"{"a":1,"c":2}"#,
+                r#"{"a":1,"a":2}"#,
+                r#"{"a":"y"}"#,
+                "[]",
+                "{}",
+            ],
+        );
+        assert_eq!(
+            results.iter().map(Result::is_ok).collect::<Vec<_>>(),
+            [true, true, false, false, false, false, true]
+        );
         assert_eq!(results[2], Err(Misfit::Because("it has no field \"c\"".to_owned())));
         assert_eq!(array.len(), 7);
         assert_eq!(array.null_count(), 4);

@@ -74,7 +74,8 @@ fn parse_time(bytes: &[u8]) -> Option<i64> {
 
 /// Microseconds of the day, if the clock has such a time.
 pub(super) fn compose_time(hour: u32, minute: u32, second: u32, fraction: u32) -> Option<i64> {
-    (hour < 24 && minute < 60 && second < 60).then(|| i64::from(hour * 3600 + minute * 60 + second) * 1_000_000 + i64::from(fraction))
+    (hour < 24 && minute < 60 && second < 60)
+        .then(|| i64::from(hour * 3600 + minute * 60 + second) * 1_000_000 + i64::from(fraction))
 }
 
 /// Digits after the point of a second, as microseconds; digits beyond them must be zeros.
@@ -309,7 +310,20 @@ mod tests {
     fn only_days_of_the_calendar_are_dates() {
         assert_eq!(parse_date("1970-01-02"), Some(1));
         assert_eq!(parse_date("2024-02-29"), Some(19_782));
-        for text in ["2023-02-29", "1900-02-29", "2024-13-01", "2024-00-10", "2024-01-00", "2024-1-1", "0000-01-01", "2024-01-01 ", "24-01-01", "2024/01/01", "+024-01-01", ""] {
+        for text in [
+            "2023-02-29",
+            "1900-02-29",
+            "2024-13-01",
+            "2024-00-10",
+            "2024-01-00",
+            "2024-1-1",
+            "0000-01-01",
+            "2024-01-01 ",
+            "24-01-01",
+            "2024/01/01",
+            "+024-01-01",
+            "",
+        ] {
             assert_eq!(parse_date(text), None, "{text}");
         }
     }
@@ -331,7 +345,22 @@ mod tests {
         ] {
             assert_eq!(parse_moment(text), Some(Moment { microseconds, offset }), "{text}");
         }
-        for text in ["1970-01-01 ", "1970-01-01T", "1970-01-01 24:00", "1970-01-01 00:60", "1970-01-01 00:00:60", "1970-01-01 00:00:00.", "1970-01-01 00:00:00.0000001", "1970-01-01 1:00", "1970-01-01  01:00", "1970-01-01 00:00+25", "1970-01-01 00:00 +01", "1970-01-01 00:00z", "1970-01-01Z", "1970-01-01 é"] {
+        for text in [
+            "1970-01-01 ",
+            "1970-01-01T",
+            "1970-01-01 24:00",
+            "1970-01-01 00:60",
+            "1970-01-01 00:00:60",
+            "1970-01-01 00:00:00.",
+            "1970-01-01 00:00:00.0000001",
+            "1970-01-01 1:00",
+            "1970-01-01  01:00",
+            "1970-01-01 00:00+25",
+            "1970-01-01 00:00 +01",
+            "1970-01-01 00:00z",
+            "1970-01-01Z",
+            "1970-01-01 é",
+        ] {
             assert_eq!(parse_moment(text), None, "{text}");
         }
     }
@@ -340,8 +369,14 @@ mod tests {
     fn a_zone_belongs_to_timestamptz_only() {
         let mut plain = TimestampSlot::new(None, false);
         let mut zoned = TimestampSlot::new(None, true);
-        assert_eq!(plain.take_text("2024-01-01T00:00:00Z"), Err(Misfit::Rule("carries a time zone; declare TIMESTAMPTZ".to_owned())));
-        assert_eq!(zoned.take_text("2024-01-01T00:00:00"), Err(Misfit::Rule("carries no time zone; declare TIMESTAMP".to_owned())));
+        assert_eq!(
+            plain.take_text("2024-01-01T00:00:00Z"),
+            Err(Misfit::Rule("carries a time zone; declare TIMESTAMPTZ".to_owned()))
+        );
+        assert_eq!(
+            zoned.take_text("2024-01-01T00:00:00"),
+            Err(Misfit::Rule("carries no time zone; declare TIMESTAMP".to_owned()))
+        );
         assert_eq!(zoned.take_text("1970-01-01T02:00:00+02:00"), Ok(()));
         let array = zoned.finish().unwrap();
         assert_eq!(array.data_type(), &crate::types::Type::TimestampTz.arrow());

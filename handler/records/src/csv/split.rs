@@ -92,7 +92,8 @@ fn pass_line_end(bytes: &[u8], end: usize, over: bool) -> Option<usize> {
 
 /// The number of line ends in some bytes; CRLF is one.
 pub(super) fn count_lines(bytes: &[u8]) -> u64 {
-    let lines = memchr::memchr2_iter(b'\n', b'\r', bytes).filter(|position| bytes[*position] == b'\n' || bytes.get(position + 1) != Some(&b'\n'));
+    let lines = memchr::memchr2_iter(b'\n', b'\r', bytes)
+        .filter(|position| bytes[*position] == b'\n' || bytes.get(position + 1) != Some(&b'\n'));
     lines.count() as u64
 }
 

@@ -50,10 +50,12 @@ impl Walk {
     /// Opens the object and passes over its preamble.
     pub(super) fn open(input: &dyn Input, options: &Options) -> Result<Self, Error> {
         let quote = options.quote.unwrap_or(b'"');
-        let dialect = Dialect { delimiter: options.delimiter.unwrap_or(b','), quote, escape: options.escape.unwrap_or(quote) };
+        let dialect =
+            Dialect { delimiter: options.delimiter.unwrap_or(b','), quote, escape: options.escape.unwrap_or(quote) };
         check_dialect(dialect)?;
         let window = Window::open(input, options)?;
-        let mut walk = Self { window, dialect, fields: Vec::new(), taken: 0, line: 1, next_line: 1, width: 0, headed: true };
+        let mut walk =
+            Self { window, dialect, fields: Vec::new(), taken: 0, line: 1, next_line: 1, width: 0, headed: true };
         for _ in 0..options.preamble {
             let Some(span) = walk.find(true)? else { break };
             walk.pass(span);
@@ -108,7 +110,8 @@ impl Walk {
                 return Ok(None);
             }
             let bytes = self.window.bytes();
-            let found = if preamble { split_line(bytes, over) } else { split(bytes, over, self.dialect, &mut self.fields) };
+            let found =
+                if preamble { split_line(bytes, over) } else { split(bytes, over, self.dialect, &mut self.fields) };
             if let Some(span) = found {
                 return Ok(Some(span));
             }
@@ -167,8 +170,12 @@ impl<'w> Record<'w> {
     fn explain_shape(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         match self.fault {
-            Some(Fault::Stray(field)) => reasons.push(format!("field {field} has a quote inside, and does not begin with one")),
-            Some(Fault::Open(field)) => reasons.push(format!("field {field} begins with a quote, and has no closing one at its end")),
+            Some(Fault::Stray(field)) => {
+                reasons.push(format!("field {field} has a quote inside, and does not begin with one"));
+            }
+            Some(Fault::Open(field)) => {
+                reasons.push(format!("field {field} begins with a quote, and has no closing one at its end"));
+            }
             None => {}
         }
         if !matches!(self.fault, Some(Fault::Open(_))) && self.fields.len() != self.width {
@@ -192,7 +199,9 @@ impl<'w> Record<'w> {
 
     /// The value of a field; `text` is the record's.
     pub(super) fn field<'t>(&self, text: &'t str, position: usize) -> FieldText<'t> {
-        let Some(field) = self.fields.get(position) else { return FieldText { text: Cow::Borrowed(""), quoted: false } };
+        let Some(field) = self.fields.get(position) else {
+            return FieldText { text: Cow::Borrowed(""), quoted: false };
+        };
         let written = text.get(field.start..field.end).unwrap_or_default();
         let text = if field.escaped { Cow::Owned(self.unescape(written)) } else { Cow::Borrowed(written) };
         FieldText { text, quoted: field.quoted }

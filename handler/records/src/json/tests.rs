@@ -10,8 +10,12 @@ fn json(text: &str) -> Trial {
 
 #[test]
 fn lines_and_arrays_are_the_same_records() {
-    let lines = json("\u{feff}\n{\"a\":1,\"b\":\"x\"}\r\n\n  {\"b\":\"y\\u00e9\"}  \n{\"a\":null,\"b\":2.50}").plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
-    let array = json(" [ {\"a\":1,\"b\":\"x\"} ,\n{\"b\":\"yé\"},{\"a\":null,\"b\":2.50}\n]\n ").plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
+    let lines = json("\u{feff}\n{\"a\":1,\"b\":\"x\"}\r\n\n  {\"b\":\"y\\u00e9\"}  \n{\"a\":null,\"b\":2.50}")
+        .plan(&[("a", "BIGINT"), ("b", "VARCHAR")])
+        .read();
+    let array = json(" [ {\"a\":1,\"b\":\"x\"} ,\n{\"b\":\"yé\"},{\"a\":null,\"b\":2.50}\n]\n ")
+        .plan(&[("a", "BIGINT"), ("b", "VARCHAR")])
+        .read();
     assert_eq!(lines, array);
     assert_eq!(lines.rows[0].column(0).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), None, None]);
     assert_eq!(texts(&lines, 1), [Some("x".to_owned()), Some("yé".to_owned()), Some("2.50".to_owned())]);
@@ -19,13 +23,21 @@ fn lines_and_arrays_are_the_same_records() {
 
 #[test]
 fn what_is_no_object_is_rejected() {
-    let outcome = json("{\"a\":1}\n{\"a\":}\n5\n{\"a\":1,\"a\":2}\n{\"a\":2}{\"a\":3}\n[1]\nnull\n{\"a\":4}\n").plan(&[("a", "BIGINT")]).read();
+    let outcome = json("{\"a\":1}\n{\"a\":}\n5\n{\"a\":1,\"a\":2}\n{\"a\":2}{\"a\":3}\n[1]\nnull\n{\"a\":4}\n")
+        .plan(&[("a", "BIGINT")])
+        .read();
     assert_eq!(outcome.record_numbers, [1, 8]);
     assert_eq!(reasons(&outcome)[2], (4, "has the key \"a\" twice".to_owned()));
-    assert_eq!((outcome.rejects[1].raw.as_str(), outcome.rejects[1].line, outcome.rejects[1].byte_offset), ("5", Some(3), Some(15)));
+    assert_eq!(
+        (outcome.rejects[1].raw.as_str(), outcome.rejects[1].line, outcome.rejects[1].byte_offset),
+        ("5", Some(3), Some(15))
+    );
     let outcome = json("[{\"a\":1},\n5,\n{\"a\":},,{\"a\":\"]\"}]").plan(&[("a", "VARCHAR")]).read();
     assert_eq!(outcome.record_numbers, [1, 5]);
-    assert_eq!(outcome.rejects.iter().map(|reject| (reject.line, reject.byte_offset)).collect::<Vec<_>>(), [(Some(2), Some(10)), (Some(3), Some(13)), (Some(3), Some(20))]);
+    assert_eq!(
+        outcome.rejects.iter().map(|reject| (reject.line, reject.byte_offset)).collect::<Vec<_>>(),
+        [(Some(2), Some(10)), (Some(3), Some(13)), (Some(3), Some(20))]
+    );
 }
 
 #[test]
@@ -34,7 +46,18 @@ fn numbers_keep_their_digits() {
         .plan(&[("a", "DECIMAL(38,3)"), ("b", "UBIGINT"), ("c", "INTEGER"), ("d", "INTEGER[]"), ("d", "VARCHAR"), ("e", "JSON"), ("e", "STRUCT(f DECIMAL(3,2))")])
         .read();
     let values: Vec<String> = (0..7).map(|column| shown(&outcome, column).concat()).collect();
-    assert_eq!(values, ["12345678901234567890123456789.125", "18446744073709551615", "5", "[1, 2]", "[1,2]", "{\"f\":1.50}", "{f: 1.50}"]);
+    assert_eq!(
+        values,
+        [
+            "12345678901234567890123456789.125",
+            "18446744073709551615",
+            "5",
+            "[1, 2]",
+            "[1,2]",
+            "{\"f\":1.50}",
+            "{f: 1.50}"
+        ]
+    );
 }
 
 #[test]
@@ -47,7 +70,16 @@ fn a_value_of_another_kind_is_rejected() {
 
 #[test]
 fn an_array_that_does_not_end_is_unreadable() {
-    for text in ["[", "[{\"a\":1}", "[{\"a\":1},", "[{\"a\":1},]", "[{\"a\":1}] x", "[] []", "[{\"a\":\"1}]", "[{\"a\":1}\n{\"a\":2}"] {
+    for text in [
+        "[",
+        "[{\"a\":1}",
+        "[{\"a\":1},",
+        "[{\"a\":1},]",
+        "[{\"a\":1}] x",
+        "[] []",
+        "[{\"a\":\"1}]",
+        "[{\"a\":1}\n{\"a\":2}",
+    ] {
         let trial = json(text).plan(&[("a", "BIGINT")]);
         let result = read_all(&trial.input, &trial.options, &trial.plan);
         assert!(matches!(result, Err(Error::Unreadable { .. })), "{text}: {result:?}");
@@ -68,7 +100,8 @@ fn keys_that_nobody_takes_are_rescued() {
 fn keys_are_surveyed_in_the_order_of_appearance() {
     let input = MemoryInput(b"{\"a\":1}\n{\"b\":true,\"a\":2.5}\nbad\n{\"c\":null}\n".to_vec());
     let found = survey(&input, &options(Format::Json), Depth::Values).unwrap();
-    let columns: Vec<(&str, &Type)> = found.columns.iter().map(|column| (column.name.as_str(), &column.inferred)).collect();
+    let columns: Vec<(&str, &Type)> =
+        found.columns.iter().map(|column| (column.name.as_str(), &column.inferred)).collect();
     assert_eq!(columns, [("a", &Type::Double), ("b", &Type::Boolean), ("c", &Type::Varchar)]);
     assert_eq!(found.records, Some(4));
 }

@@ -57,7 +57,11 @@ impl Walk {
             Shape::Array { first } => self.find_element(first)?,
             Shape::Over => None,
         };
-        Ok(length.map(|length| Record { bytes: self.window.bytes()[..length].trim_ascii_end(), line: self.line, offset: self.window.offset() }))
+        Ok(length.map(|length| Record {
+            bytes: self.window.bytes()[..length].trim_ascii_end(),
+            line: self.line,
+            offset: self.window.offset(),
+        }))
     }
 
     fn consume(&mut self, count: usize) {

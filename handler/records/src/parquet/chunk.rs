@@ -89,7 +89,11 @@ pub(super) struct RowGroup {
 }
 
 impl RowGroup {
-    pub(super) fn open(input: &dyn Input, group: &RowGroupMetaData, failure: Failure) -> std::result::Result<Self, Error> {
+    pub(super) fn open(
+        input: &dyn Input,
+        group: &RowGroupMetaData,
+        failure: Failure,
+    ) -> std::result::Result<Self, Error> {
         let mut chunks = Vec::with_capacity(group.columns().len());
         for column in group.columns() {
             let (start, length) = column.byte_range();
@@ -147,7 +151,8 @@ impl Chunk {
     /// Up to `length` bytes at a position; fewer only at the end.
     fn read_at(&mut self, position: u64, length: usize) -> io::Result<&[u8]> {
         let start = position.checked_sub(self.base).and_then(|start| usize::try_from(start).ok());
-        let start = start.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "pages that lie over each other"))?;
+        let start =
+            start.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "pages that lie over each other"))?;
         let end = start.saturating_add(length);
         if self.buffer.len() < end {
             let missing = (end - self.buffer.len()).max(FETCH);

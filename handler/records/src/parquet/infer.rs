@@ -36,14 +36,18 @@ fn infer_type(data_type: &DataType, depth: usize) -> Type {
         DataType::UInt64 => Type::UBigInt,
         DataType::Float16 | DataType::Float32 => Type::Float,
         DataType::Float64 => Type::Double,
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) | DataType::Decimal128(precision, scale) => infer_decimal(*precision, *scale),
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale) => infer_decimal(*precision, *scale),
         DataType::Decimal256(..) | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Type::Varchar,
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Type::Blob,
         DataType::Date32 => Type::Date,
         DataType::Time32(_) | DataType::Time64(_) => Type::Time,
         DataType::Timestamp(_, None) => Type::Timestamp,
         DataType::Timestamp(_, Some(_)) => Type::TimestampTz,
-        DataType::List(element) | DataType::LargeList(element) | DataType::FixedSizeList(element, _) if depth < DEPTH => {
+        DataType::List(element) | DataType::LargeList(element) | DataType::FixedSizeList(element, _)
+            if depth < DEPTH =>
+        {
             Type::List(Box::new(infer_type(element.data_type(), depth + 1)))
         }
         DataType::Struct(fields) if depth < DEPTH => infer_struct(fields.iter().map(AsRef::as_ref), depth),

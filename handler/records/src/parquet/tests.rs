@@ -3,17 +3,21 @@ use std::sync::Arc;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::file::properties::WriterProperties;
 use arrow::array::{
-    ArrayRef, AsArray, BinaryArray, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
-    TimestampNanosecondArray,
+    ArrayRef, AsArray, BinaryArray, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
+    StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
-use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+use arrow::datatypes::{Int32Type, Int64Type};
 
 use crate::trial::{Trial, options, read_all, reasons, shown, texts};
 use crate::{Depth, Error, Format, MemoryInput, Plan, survey};
 
 fn write(columns: Vec<(&str, ArrayRef)>, group: usize) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group)).set_data_page_row_count_limit(100).set_write_batch_size(50).build();
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(group))
+        .set_data_page_row_count_limit(100)
+        .set_write_batch_size(50)
+        .build();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.into_inner().unwrap()
@@ -36,7 +40,10 @@ fn values_convert_exactly_or_their_row_is_rejected() {
     assert_eq!(
         reasons(&outcome),
         [
-            (2, "column \"i\": 3000000000 is not INTEGER (out of range); column \"s\": \"x\" is not INTEGER".to_owned()),
+            (
+                2,
+                "column \"i\": 3000000000 is not INTEGER (out of range); column \"s\": \"x\" is not INTEGER".to_owned()
+            ),
             (3, "column \"t\": \"1970-01-01 00:00:00.000001001\" has digits beyond microseconds".to_owned()),
         ]
     );
@@ -52,9 +59,14 @@ fn families_do_not_mix() {
         ("z", Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC"))),
         ("b", Arc::new(BinaryArray::from(vec![&b"ab"[..]]))),
     ]);
-    let refused = trial.plan(&[("f", "INTEGER"), ("f", "DECIMAL(10,2)"), ("z", "TIMESTAMP"), ("d", "INTEGER"), ("d", "DECIMAL(3,0)")]).read();
+    let refused = trial
+        .plan(&[("f", "INTEGER"), ("f", "DECIMAL(10,2)"), ("z", "TIMESTAMP"), ("d", "INTEGER"), ("d", "DECIMAL(3,0)")])
+        .read();
     assert_eq!(refused.rejects[0].reasons.len(), 5, "{refused:?}");
-    let trial = Trial { plan: Plan::default(), ..parquet(vec![("d", Arc::new(Decimal128Array::from(vec![150]).with_precision_and_scale(10, 2).unwrap()))]) };
+    let trial = Trial {
+        plan: Plan::default(),
+        ..parquet(vec![("d", Arc::new(Decimal128Array::from(vec![150]).with_precision_and_scale(10, 2).unwrap()))])
+    };
     let accepted = trial.plan(&[("d", "DECIMAL(3,1)"), ("d", "VARCHAR"), ("d", "DOUBLE")]).read();
     assert_eq!((0..3).map(|column| shown(&accepted, column).concat()).collect::<Vec<_>>(), ["1.5", "1.50", "1.5"]);
 }
@@ -62,17 +74,26 @@ fn families_do_not_mix() {
 #[test]
 fn nested_values_pass() {
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>(vec![Some(vec![Some(1), None]), None]);
-    let pair = StructArray::from(vec![(Arc::new(arrow::datatypes::Field::new("a", arrow::datatypes::DataType::Utf8, true)), Arc::new(StringArray::from(vec![Some("x"), None])) as ArrayRef)]);
+    let pair = StructArray::from(vec![(
+        Arc::new(arrow::datatypes::Field::new("a", arrow::datatypes::DataType::Utf8, true)),
+        Arc::new(StringArray::from(vec![Some("x"), None])) as ArrayRef,
+    )]);
     let trial = parquet(vec![("l", Arc::new(list)), ("p", Arc::new(pair))]);
     let outcome = trial.plan(&[("l", "BIGINT[]"), ("l", "JSON"), ("p", "STRUCT(a VARCHAR)"), ("p", "JSON")]).read();
-    assert_eq!((0..4).map(|column| shown(&outcome, column).join("|")).collect::<Vec<_>>(), ["[1, ]|", "[1,null]|", "{a: x}|{a: }", "{\"a\":\"x\"}|{\"a\":null}"]);
+    assert_eq!(
+        (0..4).map(|column| shown(&outcome, column).join("|")).collect::<Vec<_>>(),
+        ["[1, ]|", "[1,null]|", "{a: x}|{a: }", "{\"a\":\"x\"}|{\"a\":null}"]
+    );
 }
 
 #[test]
 fn row_groups_are_read_one_after_the_other() {
     let numbers: Vec<i64> = (0..25_000).collect();
     let words: Vec<String> = numbers.iter().map(|number| format!("word {}", number % 700)).collect();
-    let bytes = write(vec![("n", Arc::new(Int64Array::from(numbers.clone()))), ("w", Arc::new(StringArray::from(words.clone())))], 10_000);
+    let bytes = write(
+        vec![("n", Arc::new(Int64Array::from(numbers.clone()))), ("w", Arc::new(StringArray::from(words.clone())))],
+        10_000,
+    );
     let mut trial = Trial::new(&bytes, options(Format::Parquet)).plan(&[("n", "BIGINT"), ("w", "VARCHAR")]);
     trial.plan.verdicts.insert(12_346, vec!["late".to_owned()]);
     trial.plan.columns[0].not_null = true;
@@ -80,15 +101,24 @@ fn row_groups_are_read_one_after_the_other() {
     assert_eq!((outcome.records, outcome.rejects.len()), (25_000, 1));
     assert_eq!(outcome.rejects[0].raw, "{\"n\":12345,\"w\":\"word 445\"}");
     let values: Vec<i64> = outcome.rows[0].column(0).as_primitive::<Int64Type>().values().to_vec();
-    assert!(values.iter().zip(&outcome.record_numbers).all(|(value, number)| u64::try_from(*value + 1) == Ok(*number)), "numbers follow the rows");
+    assert!(
+        values.iter().zip(&outcome.record_numbers).all(|(value, number)| u64::try_from(*value + 1) == Ok(*number)),
+        "numbers follow the rows"
+    );
     assert_eq!(texts(&outcome, 1)[24_998].as_deref(), Some(words[24_999].as_str()));
 }
 
 #[test]
 fn a_survey_reads_the_footer() {
-    let trial = parquet(vec![("f", Arc::new(Float64Array::from(vec![1.0, 2.0]))), ("i", Arc::new(Int32Array::from(vec![1, 2])))]);
+    let trial = parquet(vec![
+        ("f", Arc::new(Float64Array::from(vec![1.0, 2.0]))),
+        ("i", Arc::new(Int32Array::from(vec![1, 2]))),
+    ]);
     let found = survey(&trial.input, &trial.options, Depth::Values).unwrap();
-    assert_eq!(found.columns.iter().map(|column| format!("{} {}", column.name, column.inferred)).collect::<Vec<_>>(), ["f DOUBLE", "i INTEGER"]);
+    assert_eq!(
+        found.columns.iter().map(|column| format!("{} {}", column.name, column.inferred)).collect::<Vec<_>>(),
+        ["f DOUBLE", "i INTEGER"]
+    );
     assert_eq!(found.records, Some(2));
 }
 
@@ -109,5 +139,4 @@ fn a_damaged_object_is_unreadable() {
         let result = read_all(&trial.input, &trial.options, &trial.plan);
         assert!(matches!(result, Ok(_) | Err(Error::Unreadable { .. })), "byte {position}: {result:?}");
     }
-    let _ = Float64Array::from_iter_values::<Vec<<Float64Type as arrow::datatypes::ArrowPrimitiveType>::Native>>(vec![]);
 }

@@ -1,10 +1,10 @@
-//! From DuckDB's names and aliases to a [`Type`].
+//! From `DuckDB`'s names and aliases to a [`Type`].
 
 use std::str::FromStr;
 
 use super::Type;
 
-/// A type's name that is none of DuckDB's, or one that the reader does not convert to.
+/// A type's name that is none of `DuckDB`'s, or one that the reader does not convert to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown type {name:?}")]
 pub struct UnknownType {
@@ -86,7 +86,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `DECIMAL` alone is `DECIMAL(18,3)`, `DECIMAL(10)` is `DECIMAL(10,0)`, as in DuckDB.
+    /// `DECIMAL` alone is `DECIMAL(18,3)`, `DECIMAL(10)` is `DECIMAL(10,0)`, as in `DuckDB`.
     fn parse_decimal(&mut self) -> Option<Type> {
         if !self.take_symbol('(') {
             return Some(Type::Decimal { precision: 18, scale: 3 });
@@ -240,7 +240,18 @@ mod tests {
 
     #[test]
     fn unknown_types_are_refused() {
-        for name in ["", "INTERVAL", "INT INT", "DECIMAL(39,0)", "DECIMAL(2,3)", "STRUCT()", "STRUCT(a INT, A INT)", "INT[", "TIME WITH TIME ZONE", "VARCHAR()"] {
+        for name in [
+            "",
+            "INTERVAL",
+            "INT INT",
+            "DECIMAL(39,0)",
+            "DECIMAL(2,3)",
+            "STRUCT()",
+            "STRUCT(a INT, A INT)",
+            "INT[",
+            "TIME WITH TIME ZONE",
+            "VARCHAR()",
+        ] {
             assert_eq!(name.parse::<Type>(), Err(UnknownType { name: name.to_owned() }));
         }
         assert!("STRUCT(a ".repeat(10_000).parse::<Type>().is_err());

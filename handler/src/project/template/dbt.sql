@@ -246,9 +246,13 @@ left join parent
 where parent.to_field is null
 {% endmacro %}
 
-{#- Not dbt's: the project carries it as a generic test of its own, so that dbt knows it. -#}
+{#- Not dbt's: the project carries it as a generic test of its own, so that dbt knows it. An expression of a column may go
+    on from its name (`>= 0`) or be a whole condition. -#}
 {% macro test_expression(model, expression, column_name=none) %}
+{%- set words = (expression | trim | lower).split(' ') %}
+{%- set operators = ['in', 'is', 'between', 'like', 'ilike', 'similar'] %}
+{%- set goes_on = words[0][:1] in ['<', '>', '=', '!', '~'] or words[0] in operators or words[0][:3] == 'in(' or (words[0] == 'not' and words[1] in operators) %}
 select *
 from {{ model }}
-where not({% if column_name %}{{ column_name }} {% endif %}{{ expression }})
+where not({% if column_name and goes_on %}{{ column_name }} {% endif %}{{ expression }})
 {% endmacro %}
