@@ -36,7 +36,7 @@ pub struct Options {
     pub compression: Compression,
     /// The ASCII byte between CSV fields; a comma by default.
     pub delimiter: Option<u8>,
-    /// The ASCII byte around CSV fields; `"` by default.
+    /// The ASCII byte around CSV fields; `"` by default. 0 for none: then a quote is a letter like any other.
     pub quote: Option<u8>,
     /// The ASCII byte that takes the meaning from a quote (and from itself) inside quotes; by default the quote, doubled.
     pub escape: Option<u8>,

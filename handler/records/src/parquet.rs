@@ -9,14 +9,17 @@ use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use ::parquet::errors::ParquetError;
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, Time64MicrosecondType, TimeUnit};
 use arrow::error::ArrowError;
 
 use crate::batch::{BATCH_RECORDS, Batch, Reject};
 use crate::convert::ColumnBuilder;
 use crate::convert::cell::{Cell, render_object};
+use crate::convert::temporal::DAY;
 use crate::error::Error;
 use crate::input::Input;
 use crate::plan::Plan;
@@ -239,7 +242,7 @@ impl<'a> Conform<'a> {
 
 /// Converts a column; what is of the type already goes through as it is.
 fn convert(builder: &mut ColumnBuilder, array: &ArrayRef, reasons: &mut Reasons) -> Result<ArrayRef, ArrowError> {
-    if builder.is_native(array.data_type()) {
+    if builder.is_native(array.data_type()) && keeps_bounds(array) {
         for row in (0..array.len()).filter(|row| builder.is_required() && array.is_null(*row)) {
             reasons.entry(row).or_default().push(builder.refuse_null());
         }
@@ -253,6 +256,19 @@ fn convert(builder: &mut ColumnBuilder, array: &ArrayRef, reasons: &mut Reasons)
         }
     }
     builder.finish()
+}
+
+/// Whether the values keep what their type says; some writers do not look.
+fn keeps_bounds(array: &ArrayRef) -> bool {
+    match array.data_type() {
+        DataType::Decimal128(precision, _) => {
+            array.as_primitive::<Decimal128Type>().validate_decimal_precision(*precision).is_ok()
+        }
+        DataType::Time64(TimeUnit::Microsecond) => {
+            array.as_primitive::<Time64MicrosecondType>().iter().flatten().all(|time| (0..DAY).contains(&time))
+        }
+        _ => true,
+    }
 }
 
 /// Some columns of a row as JSON.

@@ -1,5 +1,7 @@
 //! The walk over an object's records: one pass, batch by batch.
 
+use std::fmt;
+
 use arrow::datatypes::SchemaRef;
 
 use crate::batch::Batch;
@@ -46,6 +48,12 @@ impl Reader<'_> {
     }
 }
 
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Reader").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
 impl Iterator for Reader<'_> {
     type Item = Result<Batch, Error>;
 
@@ -60,5 +68,42 @@ impl Iterator for Reader<'_> {
         };
         self.over = !matches!(next, Ok(Some(_)));
         next.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::trial::Trial;
+    use crate::{Compression, MemoryInput};
+
+    #[test]
+    fn a_reader_may_go_to_another_thread() {
+        fn send<T: Send>(_: T) {}
+        let trial = Trial::new(b"a\n1\n", Options::default()).plan(&[("a", "BIGINT")]);
+        send(read(&trial.input, &trial.options, &trial.plan).unwrap());
+    }
+
+    #[test]
+    fn a_truncated_object_ends_with_an_error() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(b"a\n").unwrap();
+        for number in 0_u32..100_000 {
+            writeln!(encoder, "{}", number.wrapping_mul(2_654_435_761)).unwrap();
+        }
+        let whole = encoder.finish().unwrap();
+        let options = Options { compression: Compression::Gzip, ..Options::default() };
+        let trial = Trial::new(&whole, options).plan(&[("a", "BIGINT")]);
+        assert_eq!(trial.read().records, 100_000);
+        let short = MemoryInput(whole[..whole.len() - 3].to_vec());
+        let mut reader = read(&short, &trial.options, &trial.plan).unwrap();
+        let errors: Vec<Error> = reader.by_ref().filter_map(Result::err).collect();
+        assert_eq!(
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["unreadable: the gzip data ends too early"]
+        );
+        assert!(reader.next().is_none(), "nothing follows the error");
     }
 }

@@ -49,7 +49,7 @@ pub(crate) enum Nested<'a> {
 impl<'a> Cell<'a> {
     /// The value of a row. The row must exist.
     pub(crate) fn new(array: &'a dyn Array, row: usize) -> Self {
-        if array.is_null(row) {
+        if array.is_null(row) || *array.data_type() == DataType::Null {
             return Self::Null;
         }
         Self::number(array, row).or_else(|| Self::temporal(array, row)).unwrap_or_else(|| Self::other(array, row))

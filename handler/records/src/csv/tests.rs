@@ -109,6 +109,15 @@ fn the_dialect_is_as_declared() {
 }
 
 #[test]
+fn quotes_may_mean_nothing() {
+    let mut trial = csv("a,b\n5\" disk,\"x\n\"\",y\n").plan(&[("a", "VARCHAR"), ("b", "VARCHAR")]);
+    trial.options.quote = Some(0);
+    let outcome = trial.read();
+    assert_eq!(texts(&outcome, 0), [Some("5\" disk".to_owned()), Some("\"\"".to_owned())]);
+    assert_eq!(texts(&outcome, 1), [Some("\"x".to_owned()), Some("y".to_owned())]);
+}
+
+#[test]
 fn columns_without_names_are_counted() {
     let headless = Options { header: false, ..Options::default() };
     let found = survey(&MemoryInput(b"1,x\n2,y\n".to_vec()), &headless, Depth::Values).unwrap();

@@ -131,8 +131,8 @@ impl Walk {
 
 fn check_dialect(dialect: Dialect) -> Result<(), Error> {
     let Dialect { delimiter, quote, escape } = dialect;
-    let sound = [delimiter, quote, escape].iter().all(|byte| byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0));
-    if !sound || delimiter == quote || delimiter == escape {
+    let sound = [delimiter, quote, escape].iter().all(|byte| byte.is_ascii() && !matches!(byte, b'\n' | b'\r'));
+    if !sound || delimiter == 0 || delimiter == quote || delimiter == escape {
         return Err(Error::unreadable("the delimiter, the quote and the escape must be ASCII and not the same"));
     }
     Ok(())

@@ -37,6 +37,11 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
+fn trim_end(bytes: &[u8]) -> &[u8] {
+    let length = bytes.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
+    &bytes[..length]
+}
+
 impl Walk {
     /// Opens the object; its first byte tells whether it is one array.
     pub(super) fn open(input: &dyn Input, options: &Options) -> Result<Self, Error> {
@@ -58,7 +63,7 @@ impl Walk {
             Shape::Over => None,
         };
         Ok(length.map(|length| Record {
-            bytes: self.window.bytes()[..length].trim_ascii_end(),
+            bytes: trim_end(&self.window.bytes()[..length]),
             line: self.line,
             offset: self.window.offset(),
         }))

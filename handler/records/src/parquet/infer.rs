@@ -39,7 +39,9 @@ fn infer_type(data_type: &DataType, depth: usize) -> Type {
         DataType::Decimal32(precision, scale)
         | DataType::Decimal64(precision, scale)
         | DataType::Decimal128(precision, scale) => infer_decimal(*precision, *scale),
-        DataType::Decimal256(..) | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Type::Varchar,
+        DataType::Null | DataType::Decimal256(..) | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            Type::Varchar
+        }
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Type::Blob,
         DataType::Date32 => Type::Date,
         DataType::Time32(_) | DataType::Time64(_) => Type::Time,

@@ -140,3 +140,46 @@ fn a_damaged_object_is_unreadable() {
         assert!(matches!(result, Ok(_) | Err(Error::Unreadable { .. })), "byte {position}: {result:?}");
     }
 }
+
+#[test]
+fn values_beyond_their_own_type_are_rejected() {
+    use arrow::array::Time64MicrosecondArray;
+
+    let decimal = Decimal128Array::from(vec![1234, 123_456]).with_precision_and_scale(4, 2).unwrap();
+    let trial = parquet(vec![
+        ("d", Arc::new(decimal)),
+        ("t", Arc::new(Time64MicrosecondArray::from(vec![0, 86_400_000_000]))),
+        ("n", Arc::new(arrow::array::NullArray::new(2))),
+    ]);
+    let outcome = trial.plan(&[("d", "DECIMAL(4,2)"), ("t", "TIME"), ("n", "VARCHAR")]).read();
+    assert_eq!((outcome.record_numbers.as_slice(), outcome.rejects[0].reasons.len()), (&[1][..], 2));
+    assert_eq!(texts(&outcome, 2), [None]);
+}
+
+#[test]
+fn old_timestamps_reach_the_year_9999() {
+    use ::parquet::data_type::{Int96, Int96Type};
+    use ::parquet::file::writer::SerializedFileWriter;
+    use ::parquet::schema::parser::parse_message_type;
+
+    let schema = Arc::new(parse_message_type("message m { optional int96 t; required int32 i; }").unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    // The Julian day of 9999-12-31, and half of a second.
+    let far = Int96::from(vec![500_000_000, 0, 5_373_484]);
+    column.typed::<Int96Type>().write_batch(&[far], Some(&[1]), None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<::parquet::data_type::Int32Type>().write_batch(&[7], None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    let trial = Trial::new(&writer.into_inner().unwrap(), options(Format::Parquet));
+    let found = survey(&trial.input, &trial.options, Depth::Names).unwrap();
+    assert_eq!(found.columns[0].inferred, crate::Type::Timestamp);
+    let outcome = trial.plan(&[("t", "TIMESTAMP"), ("i", "INTEGER")]).read();
+    assert_eq!(
+        (shown(&outcome, 0).concat(), shown(&outcome, 1).concat()),
+        ("9999-12-31T00:00:00.500".to_owned(), "7".to_owned())
+    );
+}
