@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::lake::{Lake, SYSTEM_FOLDER};
 
 /// How long a lease holds without being renewed.
@@ -73,6 +74,7 @@ impl Drop for Attempt {
             }
         }
         let path = self.lake.root().join(path(&self.id));
+        fault::before_write();
         if let Err(error) = std::fs::remove_file(&path) {
             tracing::warn!(path = %path.display(), %error, "the lease is left to expire");
         }

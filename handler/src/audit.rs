@@ -23,7 +23,7 @@ use crate::run::new_engine;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::stored::{stored_batch, stored_schema};
-use crate::table::{Snapshot, Table};
+use crate::table::{Snapshot, Table, Tables};
 
 /// How far two doubles that come from sums in another order may be apart, as a share of their size.
 const TOLERANCE: f64 = 1e-9;
@@ -54,7 +54,7 @@ type Held = BTreeMap<String, HashMap<String, (u64, BTreeSet<String>)>>;
 ///
 /// # Errors
 /// Failures of ours; what does not agree is in the report.
-pub async fn audit(lake: &Lake, settings: &Settings, project: Option<&Project>, render: &dyn Fn(DateTime<Utc>) -> Result<Project>) -> Result<Report> {
+pub async fn audit(lake: &Arc<Lake>, settings: &Settings, project: Option<&Project>, render: &dyn Fn(DateTime<Utc>) -> Result<Project>) -> Result<Report> {
     let mut report = Report::default();
     let (engine, _) = query::open(lake, settings).await?;
     let snapshots = query::snapshots(lake).await?;
@@ -81,13 +81,13 @@ pub async fn audit(lake: &Lake, settings: &Settings, project: Option<&Project>, 
         report.differences.push(format!("{key}: has no receipt; run ingest"));
     }
     if let Some(project) = project {
-        audit_gold(lake, settings, project, (render, &mut report)).await?;
+        audit_gold(&Tables::new(Arc::clone(lake)), (lake, settings), project, (render, &mut report)).await?;
     }
     Ok(report)
 }
 
 /// Counts the rows of every object in every silver table, and in quarantine.
-fn held(engine: &Engine, snapshots: &[(&'static str, String, Table, Snapshot)]) -> Result<Held> {
+fn held(engine: &Engine, snapshots: &[(&'static str, String, Table, Arc<Snapshot>)]) -> Result<Held> {
     let mut held = Held::new();
     for (_, name, ..) in snapshots.iter().filter(|(zone, ..)| *zone == "silver") {
         let (key, version) = if name == crate::quarantine::TABLE { ("key", "version") } else { ("_source_key", "_source_version") };
@@ -184,11 +184,11 @@ fn compare_tables(done: &Receipt, held: &Held, report: &mut Report) {
     }
 }
 
-async fn audit_gold(lake: &Lake, settings: &Settings, project: &Project, (render, report): (&dyn Fn(DateTime<Utc>) -> Result<Project>, &mut Report)) -> Result<()> {
+async fn audit_gold(tables: &Tables, (lake, settings): (&Lake, &Settings), project: &Project, (render, report): (&dyn Fn(DateTime<Utc>) -> Result<Project>, &mut Report)) -> Result<()> {
     let names: Vec<&str> = gold::stored_models(project).map(|model| model.name.as_str()).collect();
     let mut rendered: HashMap<DateTime<Utc>, Project> = HashMap::new();
     for name in names {
-        let table = Table::new(lake, &format!("gold/{name}"))?;
+        let table = tables.table(&format!("gold/{name}"))?;
         let Some(snapshot) = table.load().await? else {
             report.differences.push(format!("gold.{name}: was never published"));
             continue;
@@ -201,10 +201,10 @@ async fn audit_gold(lake: &Lake, settings: &Settings, project: &Project, (render
         };
         let Some(model) = project.models.iter().find(|model| model.name == name) else { continue };
         let plan = gold::Plan::of(project, model);
-        let pinned = plan.pin(lake, project).await?;
+        let pinned = plan.pin(tables, project).await?;
         if let Some(reason) = gold::withheld(lake, name, &pinned.inputs)? {
             report.differences.push(format!("gold.{name}: is withheld: {reason}"));
-        } else if recorded(&snapshot).as_ref() != Some(&pinned.inputs) {
+        } else if recorded(&snapshot.properties).as_ref() != Some(&pinned.inputs) {
             report.differences.push(format!("gold.{name}: is older than its inputs; run ingest"));
         } else {
             let engine = new_engine(lake, project, settings, settings.threads)?;

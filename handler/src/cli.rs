@@ -231,7 +231,7 @@ async fn ingest(arguments: IngestArguments, world: &mut World<'_>) -> Result<u8>
 }
 
 async fn audit(lake: &Path, folder: Option<&Path>, json: bool, world: &mut World<'_>) -> Result<u8> {
-    let lake = existing(lake, world)?;
+    let lake = std::sync::Arc::new(existing(lake, world)?);
     let project = folder.map(|folder| load(folder, world, Utc::now())).transpose()?;
     let render = |time| load(folder.unwrap_or(Path::new(".")), world, time);
     let report = audit::audit(&lake, &world.settings, project.as_ref(), &render).await?;

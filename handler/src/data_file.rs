@@ -15,6 +15,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::statistics;
 
 /// How many partitions one writer keeps open; beyond that the files so far are closed and new ones begun.
@@ -144,6 +145,7 @@ impl DataFileWriter {
         let full = self.target.folder.join(&path);
         let folder = full.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        fault::before_write();
         let file = File::create_new(&full).map_err(Error::io("create", &full))?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
@@ -156,6 +158,7 @@ impl DataFileWriter {
 
     fn close_all(&mut self) -> Result<()> {
         for (partition, open) in std::mem::take(&mut self.open) {
+            fault::before_write();
             let metadata = open.writer.close().map_err(|error| parquet_error(&open.path, error))?;
             self.written.push(data_file(&self.target, partition, (open.path, open.rows), &metadata)?);
         }
@@ -187,6 +190,7 @@ fn data_file(target: &Target, partition: Partition, (path, rows): (String, u64),
 pub fn discard(folder: &Path, files: &[DataFile]) -> Result<()> {
     for file in files {
         let path = folder.join(&file.path);
+        fault::before_write();
         std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
     }
     Ok(())

@@ -27,7 +27,7 @@ use crate::quality::{self, Failure};
 use crate::receipt::{GoldEntry, GoldStatus};
 use crate::run::Run;
 use crate::stored::{stored_batch, stored_schema};
-use crate::table::{Change, Decision, Definition, File, Snapshot, Table, backoff};
+use crate::table::{Change, Decision, Definition, File, Snapshot, Table, Tables, backoff};
 
 /// The table property that records what a gold table was computed from.
 pub const INPUTS: &str = "pintail.inputs";
@@ -70,7 +70,7 @@ pub struct Pinned {
     /// What the commit records.
     pub inputs: Inputs,
     /// The tables, by `zone.name`.
-    pub tables: HashMap<String, (Table, Option<Snapshot>)>,
+    pub tables: HashMap<String, (Table, Option<Arc<Snapshot>>)>,
 }
 
 impl<'a> Plan<'a> {
@@ -127,18 +127,32 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// As [`Table::load`].
-    pub async fn pin(&self, lake: &Lake, project: &Project) -> Result<Pinned> {
-        let mut tables = HashMap::new();
+    pub async fn pin(&self, tables: &Tables, project: &Project) -> Result<Pinned> {
+        let mut pinned = HashMap::new();
         let mut versions = BTreeMap::new();
         for (zone, name) in &self.tables {
-            let table = Table::new(lake, &format!("{zone}/{name}"))?;
+            let table = tables.table(&format!("{zone}/{name}"))?;
             let snapshot = table.load().await?;
             versions.insert(format!("{zone}.{name}"), snapshot.as_ref().map(|snapshot| (snapshot.id.clone(), snapshot.version)));
-            tables.insert(format!("{zone}.{name}"), (table, snapshot));
+            pinned.insert(format!("{zone}.{name}"), (table, snapshot));
         }
+        Ok(Pinned { inputs: self.inputs(versions, project), tables: pinned })
+    }
+
+    /// What the inputs are now, without loading them: enough to see whether the table is stale.
+    async fn glance(&self, tables: &Tables, project: &Project) -> Result<Inputs> {
+        let mut versions = BTreeMap::new();
+        for (zone, name) in &self.tables {
+            let identity = tables.table(&format!("{zone}/{name}"))?.identity().await?;
+            versions.insert(format!("{zone}.{name}"), identity);
+        }
+        Ok(self.inputs(versions, project))
+    }
+
+    fn inputs(&self, tables: BTreeMap<String, Option<(String, u64)>>, project: &Project) -> Inputs {
         let seeds = project.seeds.iter().filter(|seed| self.seeds.contains(&seed.name));
         let seeds = seeds.map(|seed| (seed.name.clone(), seed.content_hash.clone())).collect();
-        Ok(Pinned { inputs: Inputs { sql: self.sql_fingerprint(), tables: versions, seeds }, tables })
+        Inputs { sql: self.sql_fingerprint(), tables, seeds }
     }
 
     /// Puts the inputs behind their names; `scope` narrows one table to some of its partitions.
@@ -209,21 +223,24 @@ pub async fn refresh(run: &Run) -> Result<Vec<GoldEntry>> {
 }
 
 async fn refresh_model(run: &Run, plan: &Plan<'_>) -> Result<GoldEntry> {
-    let table = Table::new(&run.lake, &format!("gold/{}", plan.model.name))?;
+    let table = run.tables.table(&format!("gold/{}", plan.model.name))?;
     let entry = |version, status, reason| GoldEntry { table: plan.model.name.clone(), version, status, reason };
     let started = Instant::now();
     let mut round = 0;
     loop {
-        let former = table.load().await?;
-        let version = former.as_ref().map(|former| former.version);
-        let pinned = plan.pin(&run.lake, &run.project).await?;
-        if former.as_ref().and_then(recorded).as_ref() == Some(&pinned.inputs) {
+        let version = table.identity().await?.map(|(_, version)| version);
+        let before = table.properties().await?;
+        let inputs = plan.glance(&run.tables, &run.project).await?;
+        if before.as_ref().and_then(recorded).as_ref() == Some(&inputs) {
             return Ok(entry(version, GoldStatus::Fresh, None));
         }
-        if let Some(reason) = withheld(&run.lake, &plan.model.name, &pinned.inputs)? {
+        if let Some(reason) = withheld(&run.lake, &plan.model.name, &inputs)? {
             return Ok(entry(version, GoldStatus::Withheld, Some(reason)));
         }
-        let refresh = Refresh { run, plan, table: &table, former: former.as_ref(), pinned: &pinned };
+        // The gold table first, then its inputs.
+        let former = table.load().await?;
+        let pinned = plan.pin(&run.tables, &run.project).await?;
+        let refresh = Refresh { run, plan, table: &table, former: former.as_deref(), pinned: &pinned };
         match refresh.run().await {
             Ok(Some(version)) => return Ok(entry(Some(version), GoldStatus::Refreshed, None)),
             Ok(None) if started.elapsed() > run.patience() => {
@@ -247,8 +264,8 @@ fn withholds(error: &Error) -> bool {
 
 /// What the newest commit of a gold table was computed from.
 #[must_use]
-pub fn recorded(snapshot: &Snapshot) -> Option<Inputs> {
-    serde_json::from_str(snapshot.properties.get(INPUTS)?).ok()
+pub fn recorded(properties: &BTreeMap<String, String>) -> Option<Inputs> {
+    serde_json::from_str(properties.get(INPUTS)?).ok()
 }
 
 /// The time of the refresh that a gold table's newest commit records.
@@ -287,7 +304,7 @@ impl Refresh<'_> {
         let engine = self.run.engine()?;
         let tree = check::admit(engine, self.plan.model)?;
         let scope = match self.former {
-            Some(former) => partitions::scope(self.plan, &tree, (former, recorded(former), self.pinned)).await?,
+            Some(former) => partitions::scope(self.plan, &tree, (former, recorded(&former.properties), self.pinned)).await?,
             None => None,
         };
         let scope = scope.filter(|scope| !scope.partitions.is_empty());
@@ -364,7 +381,7 @@ impl Refresh<'_> {
     async fn commit(&self, computed: &Computed) -> Result<Option<u64>> {
         let inputs = serde_json::to_string(&self.pinned.inputs).unwrap_or_default();
         let base = self.former.map(|former| (former.id.clone(), former.version));
-        let (version, committed) = self
+        let (snapshot, committed) = self
             .table
             .commit(&self.run.lake, self.run.patience(), |snapshot| {
                 self.run.check_in_force()?;
@@ -383,7 +400,7 @@ impl Refresh<'_> {
                 Ok(Decision::Commit(change, true))
             })
             .await?;
-        Ok(version.filter(|_| committed))
+        Ok(snapshot.filter(|_| committed).map(|snapshot| snapshot.version))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::publish::{CONTRACT, Claimed, Outcome, Published, publish};
 use crate::receipt::{self, Claim, GoldEntry, GoldStatus, Receipt, State, Status, Stored};
 use crate::run::Run;
 use crate::source::Source;
-use crate::table::{Table, backoff};
+use crate::table::backoff;
 
 /// Objects that share one commit a table at most.
 const BATCH: usize = 1000;
@@ -111,7 +111,6 @@ struct Walk<'a> {
     request: &'a Request,
     progress: &'a dyn Progress,
     summary: Summary,
-    table_ids: HashMap<String, Option<String>>,
     restless: HashMap<String, u32>,
     done_again: BTreeSet<String>,
 }
@@ -126,7 +125,6 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         request,
         progress,
         summary: Summary::default(),
-        table_ids: HashMap::new(),
         restless: HashMap::new(),
         done_again: BTreeSet::new(),
     };
@@ -149,7 +147,8 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         }
         pending.extend(held);
     }
-    walk.summary.gold = gold::refresh(run).await?;
+    let gold = gold::refresh(run).await?;
+    walk.note_gold(gold);
     Ok(walk.summary)
 }
 
@@ -179,7 +178,7 @@ impl Walk<'_> {
         let mut retyped = BTreeSet::new();
         for key in keys.iter() {
             let Ok(source) = Source::of_key(&self.run.project, key) else { continue };
-            let Some(table) = Table::new(&self.run.lake, &format!("silver/{}", source.table))?.load().await? else { continue };
+            let Some(table) = self.run.tables.load(&format!("silver/{}", source.table)).await? else { continue };
             let contract = table.properties.get(CONTRACT).and_then(|text| serde_json::from_str::<crate::contract::Contract>(text).ok());
             if contract.is_some_and(|contract| !contract.differences(source.declared).is_empty()) {
                 retyped.insert(source.table);
@@ -266,13 +265,10 @@ impl Walk<'_> {
     }
 
     /// Whether the tables that the receipt names are still the same ones.
-    async fn holds(&mut self, done: &Receipt) -> Result<bool> {
+    async fn holds(&self, done: &Receipt) -> Result<bool> {
         for entry in &done.silver {
-            if !self.table_ids.contains_key(&entry.table) {
-                let snapshot = Table::new(&self.run.lake, &format!("silver/{}", entry.table))?.load().await?;
-                self.table_ids.insert(entry.table.clone(), snapshot.map(|snapshot| snapshot.id));
-            }
-            if self.table_ids.get(&entry.table).and_then(Option::as_ref) != Some(&entry.id) {
+            let table = self.run.tables.table(&format!("silver/{}", entry.table))?;
+            if table.identity().await?.map(|(id, _)| id).as_ref() != Some(&entry.id) {
                 return Ok(false);
             }
         }
@@ -312,6 +308,7 @@ impl Walk<'_> {
             self.publish(&source, group, &mut outcomes).await?;
         }
         let gold = gold::refresh(self.run).await?;
+        self.note_gold(gold.clone());
         let mut again = Vec::new();
         for published in outcomes.published {
             again.extend(self.finish(published, &gold)?);
@@ -323,6 +320,16 @@ impl Walk<'_> {
             again.extend(self.once_more(claimed));
         }
         Ok(again)
+    }
+
+    /// Keeps what stands now; a table that this run computed stays told as such.
+    fn note_gold(&mut self, mut now: Vec<GoldEntry>) {
+        let refreshed = |entry: &&GoldEntry| entry.status == GoldStatus::Refreshed;
+        let before: BTreeSet<String> = self.summary.gold.iter().filter(refreshed).map(|entry| entry.table.clone()).collect();
+        for entry in now.iter_mut().filter(|entry| entry.status == GoldStatus::Fresh && before.contains(&entry.table)) {
+            entry.status = GoldStatus::Refreshed;
+        }
+        self.summary.gold = now;
     }
 
     async fn publish(&mut self, source: &Source<'_>, group: Vec<Claimed>, outcomes: &mut Outcome) -> Result<()> {

@@ -7,13 +7,13 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::fault;
 
 /// Everything of ours in a zone that is no table stands below this folder.
 pub const SYSTEM_FOLDER: &str = "_pintail";
@@ -26,7 +26,6 @@ const SETTLED: Duration = Duration::from_secs(2);
 pub struct Lake {
     root: PathBuf,
     raw: PathBuf,
-    writes_until_fault: AtomicU64,
 }
 
 /// The quick look of a file: equal stamps that are settled mean equal content.
@@ -82,7 +81,10 @@ impl Lake {
         }
         let root = root.canonicalize().map_err(Error::io("open", root))?;
         let raw = root.join("raw").canonicalize().map_err(Error::io("open", root.join("raw")))?;
-        Ok(Self { root, raw, writes_until_fault: AtomicU64::new(fault.unwrap_or(u64::MAX)) })
+        if let Some(writes) = fault {
+            fault::arm(writes);
+        }
+        Ok(Self { root, raw })
     }
 
     /// The lake's folder.
@@ -97,14 +99,9 @@ impl Lake {
         self.root.join(table)
     }
 
-    /// Stands before each write to the lake: tests let the process die here.
+    /// Stands before each write to the lake, see [`fault`].
     pub fn before_write(&self) {
-        if self.writes_until_fault.load(Ordering::Relaxed) == u64::MAX {
-            return;
-        }
-        if self.writes_until_fault.fetch_sub(1, Ordering::SeqCst) == 1 {
-            std::process::abort();
-        }
+        fault::before_write();
     }
 
     /// All keys below the raw zone.
@@ -233,7 +230,6 @@ impl Lake {
         if self.read(document)?.as_ref() != expected {
             return Ok(false);
         }
-        self.before_write();
         write_whole(&path, new).map_err(Error::io("write", &path))?;
         Ok(true)
     }
@@ -251,7 +247,9 @@ impl Stamp {
         }
     }
 
-    fn same_file(&self, other: &Self) -> bool {
+    /// Whether nothing was written to the file, nor its time set, between two looks.
+    #[must_use]
+    pub fn same_file(&self, other: &Self) -> bool {
         (self.size, self.modified_ns, self.changed_ns) == (other.size, other.modified_ns, other.changed_ns)
     }
 }
@@ -259,7 +257,9 @@ impl Stamp {
 /// Writes beside the target and renames, so that a reader sees the old or the new.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
+    fault::before_write();
     File::create(&beside)?.write_all(bytes)?;
+    fault::before_write();
     fs::rename(&beside, path)
 }
 

@@ -24,6 +24,7 @@ pub mod data_file;
 pub mod demo;
 pub mod engine;
 pub mod error;
+pub mod fault;
 pub mod fingerprint;
 pub mod gold;
 pub mod guard;

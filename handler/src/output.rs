@@ -1,11 +1,13 @@
 //! Output: rows for people and for programs.
 
 use std::io::Write;
+use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Field, FieldRef, Float32Type, Float64Type, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::json::writer::{JsonArray, WriterBuilder};
+use arrow::json::writer::{Encoder, EncoderFactory, EncoderOptions, JsonArray, NullableEncoder, WriterBuilder};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use clap::ValueEnum;
 
@@ -27,12 +29,34 @@ pub enum Format {
 /// # Errors
 /// [`Error::Columns`] for what cannot be written.
 pub fn write(out: &mut dyn Write, format: Format, (schema, batches): (&SchemaRef, &[RecordBatch])) -> Result<()> {
-    match format {
-        Format::Table => write_table(out, schema, batches),
-        Format::Csv => write_csv(out, schema, batches),
-        Format::Json => write_json(out, batches),
+    let written = batches.iter().map(in_offsets).collect::<Result<Vec<_>, ArrowError>>().and_then(|batches| match format {
+        Format::Table => write_table(out, schema, &batches),
+        Format::Csv => write_csv(out, schema, &batches),
+        Format::Json => write_json(out, &batches),
+    });
+    written.map_err(Error::columns("write the rows"))
+}
+
+/// Times with a zone as Arrow can write them: it knows offsets, and of names not even `UTC`.
+fn in_offsets(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let fields: Vec<FieldRef> = batch.schema().fields().iter().map(offset_field).collect();
+    let columns = batch.columns().iter().zip(&fields);
+    let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<Vec<_>, ArrowError>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+}
+
+fn offset_field(field: &FieldRef) -> FieldRef {
+    Arc::new(Field::new(field.name(), offset_type(field.data_type()), true))
+}
+
+fn offset_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("+00:00".into())),
+        DataType::List(item) => DataType::List(offset_field(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(offset_field).collect()),
+        other => other.clone(),
     }
-    .map_err(Error::columns("write the rows"))
 }
 
 fn write_table(out: &mut dyn Write, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<(), ArrowError> {
@@ -89,9 +113,9 @@ fn texts(batch: &RecordBatch, null: &str) -> Result<Vec<Vec<String>>, ArrowError
 }
 
 fn json_values(column: &arrow::array::ArrayRef) -> Result<Vec<Option<String>>, ArrowError> {
-    let batch = RecordBatch::try_from_iter([("v", std::sync::Arc::clone(column))])?;
+    let batch = RecordBatch::try_from_iter([("v", Arc::clone(column))])?;
     let mut bytes = Vec::new();
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, arrow::json::writer::LineDelimited>(&mut bytes);
+    let mut writer = json_writer().build::<_, arrow::json::writer::LineDelimited>(&mut bytes);
     writer.write(&batch)?;
     writer.finish()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -105,10 +129,52 @@ fn write_json(out: &mut dyn Write, batches: &[RecordBatch]) -> Result<(), ArrowE
         return Ok(());
     }
     let mut bytes = Vec::new();
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(&mut bytes);
+    let mut writer = json_writer().build::<_, JsonArray>(&mut bytes);
     writer.write_batches(&batches.iter().collect::<Vec<_>>())?;
     writer.finish()?;
     out.write_all(&bytes)?;
     writeln!(out)?;
     Ok(())
+}
+
+fn json_writer() -> WriterBuilder {
+    WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(EveryFloat))
+}
+
+/// JSON has no number for NaN and the infinities; as texts they stay what they are, where Arrow would write null.
+#[derive(Debug)]
+struct EveryFloat;
+
+impl EncoderFactory for EveryFloat {
+    fn make_default_encoder<'a>(
+        &self,
+        _: &'a FieldRef,
+        array: &'a dyn Array,
+        _: &'a EncoderOptions,
+    ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
+        let encoder: Box<dyn Encoder + 'a> = match array.data_type() {
+            DataType::Float32 => Box::new(Floats(array.as_primitive::<Float32Type>())),
+            DataType::Float64 => Box::new(Floats(array.as_primitive::<Float64Type>())),
+            _ => return Ok(None),
+        };
+        Ok(Some(NullableEncoder::new(encoder, array.nulls().cloned())))
+    }
+}
+
+struct Floats<'a, T: ArrowPrimitiveType>(&'a PrimitiveArray<T>);
+
+impl<T: ArrowPrimitiveType> Encoder for Floats<'_, T>
+where
+    T::Native: Into<f64> + serde::Serialize,
+{
+    fn encode(&mut self, index: usize, out: &mut Vec<u8>) {
+        let value = self.0.value(index);
+        let text = match value.into() {
+            number if number.is_nan() => "\"NaN\"".to_owned(),
+            number if number == f64::INFINITY => "\"Infinity\"".to_owned(),
+            number if number == f64::NEG_INFINITY => "\"-Infinity\"".to_owned(),
+            _ => serde_json::to_string(&value).unwrap_or_default(),
+        };
+        out.extend_from_slice(text.as_bytes());
+    }
 }

@@ -63,6 +63,10 @@ pub async fn scope(plan: &Plan<'_>, tree: &Value, (former, recorded, pinned): (&
     if now.id != *old_id || now.version < *from {
         return Ok(None);
     }
+    // Behind a view the whole input is wanted.
+    if plan.views.iter().flat_map(|view| &view.relations).any(|read| format!("{}.{}", read.schema(), read.name()) == **name) {
+        return Ok(None);
+    }
     let Some(columns) = independent(tree, name, (&plan.model.partition_by, &now.partition_by)) else { return Ok(None) };
     let Some(touched) = table.touched(*from, now.version).await? else { return Ok(None) };
     let partitions = touched.iter().map(|partition| pick(partition, columns.values())).collect();

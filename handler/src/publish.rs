@@ -10,14 +10,14 @@ use crate::contract::Contract;
 use crate::data_file::{DataFile, DataFileWriter, Target, discard};
 use crate::engine::Relation;
 use crate::error::{Error, Result};
-use crate::lake::RawObject;
+use crate::lake::{Lake, RawObject};
 use crate::quarantine;
 use crate::receipt::{SilverEntry, Stored, object_name};
 use crate::run::{Run, new_engine};
 use crate::silver::{SilverRows, Surveyed, TableRows, Work};
 use crate::source::Source;
 use crate::stored::conform_batch;
-use crate::table::{Change, Decision, Definition, File, Snapshot, Table, widened};
+use crate::table::{Change, Decision, Definition, File, Snapshot, widened};
 
 /// The table property that keeps a source's contract.
 pub const CONTRACT: &str = "pintail.contract";
@@ -94,7 +94,7 @@ struct Staged {
 async fn stage(run: &Run, source: &Source<'_>, group: &mut Vec<Claimed>, (again, outcome): (bool, &mut Outcome)) -> Result<Option<Staged>> {
     let mut stored = BTreeMap::new();
     for table in source.tables() {
-        if let Some(snapshot) = Table::new(&run.lake, &table)?.load().await? {
+        if let Some(snapshot) = run.tables.load(&table).await? {
             stored.insert(table, snapshot.definition());
         }
     }
@@ -108,12 +108,16 @@ async fn stage(run: &Run, source: &Source<'_>, group: &mut Vec<Claimed>, (again,
     let mut rows = BTreeMap::new();
     for (surveyed, result) in surveyed.iter().zip(staged) {
         let key = &surveyed.object.key;
-        match result.and_then(|rows| Ok((rows, is_still(run, &surveyed.object)?))) {
+        match result.and_then(|rows| Ok((rows, is_still(&run.lake, &surveyed.object)?))) {
             Ok((staged, true)) => {
                 rows.insert(key.clone(), staged);
             }
             Ok((_, false)) => outcome.moved.extend(take(group, key)),
-            Err(error) => fail(group, key, error, outcome),
+            Err(error) => {
+                if let Some(claimed) = take(group, key) {
+                    unread(&run.lake, (claimed, error), outcome);
+                }
+            }
         }
     }
     if rows.values().all(|rows| rows.accepted == 0) && former.is_none() && source.declared.is_none() {
@@ -140,7 +144,7 @@ fn survey(work: &Work<'_>, group: &mut Vec<Claimed>, (contract, outcome): (&mut 
                 surveyed.push(mapping);
                 group.push(claimed);
             }
-            Err(error) => outcome.failed.push((claimed, error)),
+            Err(error) => unread(work.lake, (claimed, error), outcome),
         }
     }
     surveyed
@@ -191,21 +195,24 @@ fn discard_all(run: &Run, staged: &Staged) -> Result<()> {
     Ok(())
 }
 
-/// Whether the object is still what was read.
-fn is_still(run: &Run, object: &RawObject) -> Result<bool> {
-    let now = run.lake.look(&object.key, Some((&object.stamp, &object.version)))?;
-    Ok(now.is_some_and(|now| now.version == object.version))
+/// Whether the object is still what was read. Its time counts, too: the content may have been another one meanwhile.
+fn is_still(lake: &Lake, object: &RawObject) -> Result<bool> {
+    let now = lake.look(&object.key, Some((&object.stamp, &object.version)))?;
+    Ok(now.is_some_and(|now| now.version == object.version && now.stamp.same_file(&object.stamp)))
+}
+
+/// A failure to read an object that changed or went away meanwhile is none: it is looked at again.
+fn unread(lake: &Lake, (claimed, error): (Claimed, Error), outcome: &mut Outcome) {
+    if claimed.object.as_ref().is_none_or(|object| is_still(lake, object).unwrap_or(true)) {
+        outcome.failed.push((claimed, error));
+    } else {
+        outcome.moved.push(claimed);
+    }
 }
 
 fn take(group: &mut Vec<Claimed>, key: &str) -> Option<Claimed> {
     let place = group.iter().position(|claimed| claimed.key == key)?;
     Some(group.remove(place))
-}
-
-fn fail(group: &mut Vec<Claimed>, key: &str, error: Error, outcome: &mut Outcome) {
-    if let Some(claimed) = take(group, key) {
-        outcome.failed.push((claimed, error));
-    }
 }
 
 async fn commit_all(run: &Run, source: &Source<'_>, staged: &Staged, group: &mut Vec<Claimed>, (again, outcome): (bool, &mut Outcome)) -> Result<Note> {
@@ -276,8 +283,8 @@ struct Commit<'a> {
 
 impl Commit<'_> {
     async fn run(&self, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<(Note, Option<Committed>)> {
-        let table = Table::new(&self.run.lake, self.table)?;
-        let (version, note) = table
+        let table = self.run.tables.table(self.table)?;
+        let (snapshot, note) = table
             .commit(&self.run.lake, self.run.patience(), |snapshot| {
                 self.run.check_in_force()?;
                 let contract = snapshot.and_then(|snapshot| snapshot.properties.get(CONTRACT));
@@ -288,10 +295,7 @@ impl Commit<'_> {
                 self.decide(snapshot, group)
             })
             .await?;
-        let committed = match (version, table.load().await?) {
-            (Some(version), Some(snapshot)) => Some(Committed { id: snapshot.id, version }),
-            _ => None,
-        };
+        let committed = snapshot.map(|snapshot| Committed { id: snapshot.id.clone(), version: snapshot.version });
         Ok((note, committed))
     }
 

@@ -1,6 +1,7 @@
 //! Query: every table and view of the lake under its name, for SQL of a person.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -58,7 +59,7 @@ pub fn table_names(lake: &Lake) -> Result<Vec<(&'static str, String)>> {
 ///
 /// # Errors
 /// As [`Table::load`].
-pub async fn snapshots(lake: &Lake) -> Result<Vec<(&'static str, String, Table, Snapshot)>> {
+pub async fn snapshots(lake: &Lake) -> Result<Vec<(&'static str, String, Table, Arc<Snapshot>)>> {
     let mut found = Vec::new();
     for (zone, name) in table_names(lake)? {
         let table = Table::new(lake, &format!("{zone}/{name}"))?;
@@ -74,7 +75,7 @@ pub async fn snapshots(lake: &Lake) -> Result<Vec<(&'static str, String, Table, 
 /// # Errors
 /// As [`Table::load`].
 pub async fn tables(lake: &Lake) -> Result<Vec<TableEntry>> {
-    let entry = |(zone, table, _, snapshot): (&'static str, String, Table, Snapshot)| TableEntry {
+    let entry = |(zone, table, _, snapshot): (&'static str, String, Table, Arc<Snapshot>)| TableEntry {
         zone,
         table,
         version: snapshot.version,
@@ -98,7 +99,7 @@ pub async fn open(lake: &Lake, settings: &Settings) -> Result<(Engine, BTreeSet<
     names.insert(format!("silver.{}", quarantine::TABLE));
     for (zone, name, table, snapshot) in snapshots(lake).await? {
         let paths = snapshot.files.iter().map(|file| table.folder.join(&file.path)).collect();
-        engine.define(zone, &name, &Relation::Files { paths, schema: snapshot.schema })?;
+        engine.define(zone, &name, &Relation::Files { paths, schema: Arc::clone(&snapshot.schema) })?;
         names.insert(format!("{zone}.{name}").to_lowercase());
     }
     let Some(in_force) = in_force(lake)? else { return Ok((engine, names)) };

@@ -16,6 +16,7 @@ use crate::lake::{Lake, SYSTEM_FOLDER};
 use crate::project::{Project, Zone};
 use crate::seeds;
 use crate::settings::Settings;
+use crate::table::Tables;
 
 /// The project that is in force on a lake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,8 @@ pub struct View {
 pub struct Run {
     /// The lake.
     pub lake: Arc<Lake>,
+    /// Its tables.
+    pub tables: Tables,
     /// The project.
     pub project: Project,
     /// The process's settings.
@@ -66,7 +69,8 @@ impl Run {
         let in_force = put_in_force(&lake, &project)?;
         let lake = Arc::new(lake);
         let attempt = Attempt::begin(&lake)?;
-        Ok(Self { lake, project, settings, attempt, started_at, in_force, engine: OnceCell::new() })
+        let tables = Tables::new(Arc::clone(&lake));
+        Ok(Self { lake, tables, project, settings, attempt, started_at, in_force, engine: OnceCell::new() })
     }
 
     /// How long conflicts with other processes are retried.

@@ -11,6 +11,7 @@ use crate::contract::stored_name;
 use crate::data_file::{DataFileWriter, Target};
 use crate::engine::{Engine, Relation, text_literal};
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::fingerprint::fingerprint;
 use crate::lake::{Lake, SYSTEM_FOLDER};
 use crate::project::Seed;
@@ -96,7 +97,7 @@ fn write(lake: &Lake, seed: &Seed, path: &Path) -> Result<()> {
     // A seed without rows has a file, too.
     writer.begin_empty()?;
     for file in writer.finish()? {
-        lake.before_write();
+        fault::before_write();
         std::fs::rename(folder(lake).join(&file.path), path).map_err(Error::io("rename", path))?;
     }
     Ok(())

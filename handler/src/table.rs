@@ -3,9 +3,10 @@
 //! Publishing replaces. A change is decided against one loaded version and committed to exactly the next; when
 //! another writer was faster, the table is loaded again and the change decided again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -17,7 +18,6 @@ use deltalake_core::kernel::{Action, Add, Remove};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, get_actions, logstore_for, read_commit_entry};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use deltalake_core::DeltaTable;
-use futures::TryStreamExt;
 use serde_json::{Value, json};
 
 use crate::data_file::DataFile;
@@ -25,8 +25,8 @@ use crate::error::{Error, Result};
 use crate::lake::Lake;
 use crate::stored;
 
-/// A checkpoint is written after every so many commits.
-const CHECKPOINT_INTERVAL: u64 = 50;
+/// A checkpoint is written after every so many commits (Delta's own default).
+const CHECKPOINT_INTERVAL: u64 = 10;
 
 /// A Delta table of the lake, whether it exists yet or not.
 #[derive(Clone)]
@@ -36,6 +36,54 @@ pub struct Table {
     /// The table's folder.
     pub folder: PathBuf,
     log: LogStoreRef,
+    /// The version that was seen last; never trusted without a look at the log.
+    last: Arc<Mutex<Option<Seen>>>,
+}
+
+/// A version that was loaded or committed, with the stamp of its commit's file.
+#[derive(Clone)]
+struct Seen {
+    snapshot: Arc<Snapshot>,
+    commit: CommitStamp,
+}
+
+/// Inode and time of a commit's file: another table of the same name has another one.
+type CommitStamp = (u64, i64, i64);
+
+/// The tables of a lake, each opened once.
+pub struct Tables {
+    lake: Arc<Lake>,
+    open: Mutex<HashMap<String, Table>>,
+}
+
+impl Tables {
+    /// None is open yet.
+    #[must_use]
+    pub fn new(lake: Arc<Lake>) -> Self {
+        Self { lake, open: Mutex::default() }
+    }
+
+    /// A table by its name, `silver/orders`.
+    ///
+    /// # Errors
+    /// As [`Table::new`].
+    pub fn table(&self, name: &str) -> Result<Table> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(table) = open.get(name) {
+            return Ok(table.clone());
+        }
+        let table = Table::new(&self.lake, name)?;
+        open.insert(name.to_owned(), table.clone());
+        Ok(table)
+    }
+
+    /// The newest version of a table; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// As [`Table::load`].
+    pub async fn load(&self, name: &str) -> Result<Option<Arc<Snapshot>>> {
+        self.table(name)?.load().await
+    }
 }
 
 /// One version of a table.
@@ -91,6 +139,12 @@ pub struct Definition {
     pub properties: BTreeMap<String, String>,
 }
 
+impl Definition {
+    fn empty() -> Self {
+        Self { schema: Arc::new(Schema::empty()), partition_by: Vec::new(), properties: BTreeMap::new() }
+    }
+}
+
 /// What is decided against a loaded version.
 pub enum Decision<T> {
     /// Commit this; the value is the caller's note of what it decided.
@@ -126,7 +180,7 @@ impl Table {
         let url = url::Url::from_directory_path(&folder)
             .map_err(|()| Error::Table { table: name.to_owned(), reason: "its folder has no absolute path".to_owned() })?;
         let log = logstore_for(&url, StorageConfig::default()).map_err(delta_error(name))?;
-        Ok(Self { name: name.to_owned(), folder, log })
+        Ok(Self { name: name.to_owned(), folder, log, last: Arc::default() })
     }
 
     /// Whether the lake has such a table.
@@ -135,29 +189,93 @@ impl Table {
         lake.table(name).join("_delta_log").is_dir()
     }
 
-    /// Loads the newest version; `None` when the table does not exist.
+    /// The newest version; `None` when the table does not exist. What was seen last is taken where the log has no
+    /// newer commit.
     ///
     /// # Errors
     /// [`Error::Delta`] and [`Error::Table`] for a log that cannot be read.
-    pub async fn load(&self) -> Result<Option<Snapshot>> {
-        if !self.folder.join("_delta_log").is_dir() {
+    pub async fn load(&self) -> Result<Option<Arc<Snapshot>>> {
+        if let Some(snapshot) = self.still_newest() {
+            return Ok(Some(snapshot));
+        }
+        let loaded = self.load_from_log().await?.map(Arc::new);
+        if let Some(snapshot) = &loaded {
+            self.remember(Arc::clone(snapshot));
+        }
+        Ok(loaded)
+    }
+
+    async fn load_from_log(&self) -> Result<Option<Snapshot>> {
+        if self.newest_commit().is_none() {
             return Ok(None);
         }
         match self.open().await {
-            Ok(table) => self.snapshot(&table).await.map(Some),
-            Err(DeltaTableError::NotATable(_)) => Ok(None),
-            Err(DeltaTableError::InvalidVersion(_)) if !self.has_commits() => Ok(None),
-            Err(source) if !self.has_commits() => {
-                tracing::debug!(table = self.name, %source, "an empty log is no table yet");
-                Ok(None)
-            }
+            Ok(table) => self.snapshot(&table).map(Some),
             Err(source) => Err(delta_error(&self.name)(source)),
         }
     }
 
-    fn has_commits(&self) -> bool {
-        let entries = std::fs::read_dir(self.folder.join("_delta_log"));
-        entries.is_ok_and(|entries| entries.flatten().any(|entry| entry.path().extension().is_some_and(|kind| kind == "json")))
+    fn still_newest(&self) -> Option<Arc<Snapshot>> {
+        let seen = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let version = seen.snapshot.version;
+        let same = self.commit_stamp(version) == Some(seen.commit);
+        (same && self.commit_stamp(version + 1).is_none()).then_some(seen.snapshot)
+    }
+
+    fn remember(&self, snapshot: Arc<Snapshot>) {
+        let seen = self.commit_stamp(snapshot.version).map(|commit| Seen { snapshot, commit });
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
+    fn commit_stamp(&self, version: u64) -> Option<CommitStamp> {
+        let path = self.folder.join("_delta_log").join(format!("{version:020}.json"));
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
+    }
+
+    /// Id and newest version, read from the log without loading the table; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// [`Error::Delta`] for a commit that cannot be read.
+    pub async fn identity(&self) -> Result<Option<(String, u64)>> {
+        if let Some(snapshot) = self.still_newest() {
+            return Ok(Some((snapshot.id.clone(), snapshot.version)));
+        }
+        let Some(version) = self.newest_commit() else { return Ok(None) };
+        // The id is given once, by the first commit; where that is pruned, the checkpoint has it.
+        if let Some((id, _)) = self.defined_by(0).await? {
+            return Ok(Some((id, version)));
+        }
+        Ok(self.load().await?.map(|snapshot| (snapshot.id.clone(), snapshot.version)))
+    }
+
+    /// The properties of the newest version, from its commit alone where that defines them.
+    ///
+    /// # Errors
+    /// As [`Table::load`].
+    pub async fn properties(&self) -> Result<Option<BTreeMap<String, String>>> {
+        let Some(version) = self.newest_commit() else { return Ok(None) };
+        if let Some((_, properties)) = self.defined_by(version).await? {
+            return Ok(Some(properties));
+        }
+        Ok(self.load().await?.map(|snapshot| snapshot.properties.clone()))
+    }
+
+    async fn defined_by(&self, version: u64) -> Result<Option<(String, BTreeMap<String, String>)>> {
+        let actions = self.actions(version).await?.unwrap_or_default();
+        Ok(actions.into_iter().find_map(|action| match action {
+            Action::Metadata(metadata) => {
+                let properties = metadata.configuration().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+                Some((metadata.id().to_owned(), properties))
+            }
+            _ => None,
+        }))
+    }
+
+    fn newest_commit(&self) -> Option<u64> {
+        let entries = std::fs::read_dir(self.folder.join("_delta_log")).ok()?;
+        let number = |name: std::ffi::OsString| name.to_str()?.strip_suffix(".json")?.parse().ok();
+        entries.flatten().filter_map(|entry| number(entry.file_name())).max()
     }
 
     async fn open(&self) -> std::result::Result<DeltaTable, DeltaTableError> {
@@ -166,7 +284,7 @@ impl Table {
         Ok(table)
     }
 
-    async fn snapshot(&self, table: &DeltaTable) -> Result<Snapshot> {
+    fn snapshot(&self, table: &DeltaTable) -> Result<Snapshot> {
         let state = table.snapshot().map_err(delta_error(&self.name))?;
         let metadata = serde_json::to_value(state.metadata()).unwrap_or_default();
         let schema = metadata
@@ -175,13 +293,8 @@ impl Table {
             .and_then(|text| serde_json::from_str(text).ok())
             .and_then(|schema: Value| stored::schema_from_delta(&schema))
             .ok_or_else(|| Error::Table { table: self.name.clone(), reason: "its schema is not one that Pintail writes".to_owned() })?;
-        let views: Vec<_> = state
-            .snapshot()
-            .file_views(self.log.as_ref(), None)
-            .try_collect()
-            .await
-            .map_err(delta_error(&self.name))?;
-        let files = views
+        let files = state
+            .log_data()
             .iter()
             .map(|view| File {
                 path: view.path().into_owned(),
@@ -202,7 +315,7 @@ impl Table {
     }
 
     /// Decides a change against the newest version and commits it to exactly the next, until it succeeds.
-    /// Returns the version that holds it, and the note of the decision.
+    /// Returns the snapshot that holds it, and the note of the decision.
     ///
     /// # Errors
     /// What `decide` returns; [`Error::Contended`] when others won until `patience` was over; [`Error::Delta`].
@@ -211,22 +324,24 @@ impl Table {
         lake: &Lake,
         patience: Duration,
         mut decide: impl FnMut(Option<&Snapshot>) -> Result<Decision<T>>,
-    ) -> Result<(Option<u64>, T)> {
+    ) -> Result<(Option<Arc<Snapshot>>, T)> {
         let started = Instant::now();
         let mut round = 0_u32;
         loop {
             let snapshot = self.load().await?;
-            let (change, note) = match decide(snapshot.as_ref())? {
-                Decision::Leave(note) => return Ok((snapshot.map(|snapshot| snapshot.version), note)),
+            let (change, note) = match decide(snapshot.as_deref())? {
+                Decision::Leave(note) => return Ok((snapshot, note)),
                 Decision::Commit(change, note) => (change, note),
             };
             let version = snapshot.as_ref().map_or(0, |snapshot| snapshot.version + 1);
-            let bytes = commit_bytes(&self.name, change, snapshot.as_ref())?;
+            let after = Arc::new(Snapshot::after(snapshot.as_deref(), &change));
+            let bytes = commit_bytes(&self.name, change, (snapshot.as_deref(), &after))?;
             lake.before_write();
             match self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), uuid::Uuid::new_v4()).await {
                 Ok(()) => {
                     self.checkpoint(lake, version).await?;
-                    return Ok((Some(version), note));
+                    self.remember(Arc::clone(&after));
+                    return Ok((Some(after), note));
                 }
                 Err(TransactionError::VersionAlreadyExists(_)) => {
                     if started.elapsed() > patience {
@@ -365,14 +480,14 @@ fn rows_of(add: &Add) -> Option<u64> {
     statistics.get("numRecords")?.as_u64()
 }
 
-fn commit_bytes(table: &str, change: Change, snapshot: Option<&Snapshot>) -> Result<bytes::Bytes> {
+fn commit_bytes(table: &str, change: Change, (before, after): (Option<&Snapshot>, &Snapshot)) -> Result<bytes::Bytes> {
     let now = Utc::now().timestamp_millis();
     let mut actions = Vec::new();
-    if snapshot.is_none() {
+    if before.is_none() {
         actions.push(action(table, json!({"protocol": protocol()}))?);
     }
     if let Some(definition) = change.definition {
-        actions.push(action(table, json!({"metaData": metadata(&definition, snapshot, now)}))?);
+        actions.push(action(table, json!({"metaData": metadata(&definition, after)}))?);
     }
     actions.extend(change.remove.into_iter().map(|file| {
         Action::Remove(Remove {
@@ -409,14 +524,14 @@ fn protocol() -> Value {
     })
 }
 
-fn metadata(definition: &Definition, snapshot: Option<&Snapshot>, now: i64) -> Value {
+fn metadata(definition: &Definition, after: &Snapshot) -> Value {
     json!({
-        "id": snapshot.map_or_else(|| uuid::Uuid::new_v4().to_string(), |snapshot| snapshot.id.clone()),
+        "id": after.id,
         "format": {"provider": "parquet", "options": {}},
         "schemaString": stored::delta_schema(&definition.schema).to_string(),
         "partitionColumns": definition.partition_by,
         "configuration": definition.properties,
-        "createdTime": snapshot.map_or(now, |snapshot| snapshot.created_time),
+        "createdTime": after.created_time,
     })
 }
 
@@ -425,6 +540,28 @@ fn action(table: &str, value: Value) -> Result<Action> {
 }
 
 impl Snapshot {
+    /// What a change makes of a snapshot, or of nothing.
+    fn after(before: Option<&Self>, change: &Change) -> Self {
+        let removed: BTreeSet<&str> = change.remove.iter().map(|file| file.path.as_str()).collect();
+        let standing = before.map_or(&[][..], |before| &before.files).iter();
+        let added = change.add.iter().map(|file| File {
+            path: file.path.clone(),
+            partition: file.partition.clone(),
+            size: file.size,
+            rows: Some(file.rows),
+        });
+        let definition = change.definition.clone().or_else(|| before.map(Self::definition)).unwrap_or_else(Definition::empty);
+        Self {
+            id: before.map_or_else(|| uuid::Uuid::new_v4().to_string(), |before| before.id.clone()),
+            version: before.map_or(0, |before| before.version + 1),
+            schema: definition.schema,
+            partition_by: definition.partition_by,
+            properties: definition.properties,
+            files: standing.filter(|file| !removed.contains(file.path.as_str())).cloned().chain(added).collect(),
+            created_time: before.map_or_else(|| Utc::now().timestamp_millis(), |before| before.created_time),
+        }
+    }
+
     /// Schema, partitions and properties as they stand.
     #[must_use]
     pub fn definition(&self) -> Definition {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::attempt;
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::lake::Lake;
 use crate::query;
 
@@ -42,13 +43,14 @@ pub async fn vacuum(lake: &Lake, retain: Duration, dry_run: bool) -> Result<Repo
                 continue;
             }
             if !dry_run {
-                lake.before_write();
+                fault::before_write();
                 std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
             }
             report.bytes += metadata.len();
             report.files.push(path.strip_prefix(lake.root()).unwrap_or(&path).to_owned());
         }
         if !dry_run {
+            fault::before_write();
             report.log_files += table.prune_log(retain).await?;
         }
     }

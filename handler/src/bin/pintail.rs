@@ -1,6 +1,6 @@
 //! `pintail`, the command line.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Err(wrong) => return fail(&wrong.join("\n"), 2),
     };
     let filter = tracing_subscriber::EnvFilter::new(&settings.log);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(settings.threads).enable_all().build() {
         Ok(runtime) => runtime,
