@@ -16,10 +16,15 @@ use crate::table::Table;
 pub async fn sources_block(lake: &Lake, name: &str) -> Result<String> {
     let missing = |reason: &str| Error::Table { table: format!("silver/{name}"), reason: reason.to_owned() };
     let table = Table::new(lake, &format!("silver/{name}"))?;
-    let snapshot = table.load().await?.ok_or_else(|| missing("the lake has no such table; `pintail tables` lists them"))?;
-    let text = snapshot.properties.get(CONTRACT).ok_or_else(|| missing("it holds a model's rows, not those of a source"))?;
-    let contract: Contract =
-        serde_json::from_str(text).map_err(|source| Error::Document { path: table.folder.clone(), kind: "contract", source })?;
+    let snapshot =
+        table.load().await?.ok_or_else(|| missing("the lake has no such table; `pintail tables` lists them"))?;
+    let text =
+        snapshot.properties.get(CONTRACT).ok_or_else(|| missing("it holds a model's rows, not those of a source"))?;
+    let contract: Contract = serde_json::from_str(text).map_err(|source| Error::Document {
+        path: table.folder.clone(),
+        kind: "contract",
+        source,
+    })?;
     Ok(block(name, &contract, &patterns(lake, name)?))
 }
 
@@ -27,9 +32,12 @@ pub async fn sources_block(lake: &Lake, name: &str) -> Result<String> {
 fn patterns(lake: &Lake, name: &str) -> Result<Vec<String>> {
     let mut folders = Vec::new();
     for stored in receipt::all(lake)? {
-        let Some(done) = stored.done().filter(|done| done.silver.iter().any(|entry| entry.table == name)) else { continue };
+        let Some(done) = stored.done().filter(|done| done.silver.iter().any(|entry| entry.table == name)) else {
+            continue;
+        };
         if crate::project::table_of_key(&done.key).as_deref() != Some(name) {
-            folders.push(done.key.rsplit_once('/').map_or_else(|| done.key.clone(), |(folder, _)| format!("{folder}/*")));
+            folders
+                .push(done.key.rsplit_once('/').map_or_else(|| done.key.clone(), |(folder, _)| format!("{folder}/*")));
         }
     }
     folders.sort();

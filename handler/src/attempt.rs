@@ -130,7 +130,8 @@ pub fn living(lake: &Lake) -> Result<Vec<String>> {
 fn write(lake: &Lake, id: &str) -> Result<()> {
     let path = path(id);
     let lease = Lease { expires: Utc::now() + LEASE, process: Process::of(std::process::id()) };
-    let bytes = serde_json::to_vec(&lease).map_err(|source| Error::Document { path: path.clone(), kind: "lease", source })?;
+    let bytes =
+        serde_json::to_vec(&lease).map_err(|source| Error::Document { path: path.clone(), kind: "lease", source })?;
     let former = lake.read(&path)?;
     lake.swap(&path, former.as_ref(), &bytes).map(|_| ())
 }

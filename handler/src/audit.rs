@@ -54,7 +54,12 @@ type Held = BTreeMap<String, HashMap<String, (u64, BTreeSet<String>)>>;
 ///
 /// # Errors
 /// Failures of ours; what does not agree is in the report.
-pub async fn audit(lake: &Arc<Lake>, settings: &Settings, project: Option<&Project>, render: &dyn Fn(DateTime<Utc>) -> Result<Project>) -> Result<Report> {
+pub async fn audit(
+    lake: &Arc<Lake>,
+    settings: &Settings,
+    project: Option<&Project>,
+    render: &dyn Fn(DateTime<Utc>) -> Result<Project>,
+) -> Result<Report> {
     let mut report = Report::default();
     let (engine, _) = query::open(lake, settings).await?;
     let snapshots = query::snapshots(lake).await?;
@@ -90,12 +95,18 @@ pub async fn audit(lake: &Arc<Lake>, settings: &Settings, project: Option<&Proje
 fn held(engine: &Engine, snapshots: &[(&'static str, String, Table, Arc<Snapshot>)]) -> Result<Held> {
     let mut held = Held::new();
     for (_, name, ..) in snapshots.iter().filter(|(zone, ..)| *zone == "silver") {
-        let (key, version) = if name == crate::quarantine::TABLE { ("key", "version") } else { ("_source_key", "_source_version") };
+        let (key, version) =
+            if name == crate::quarantine::TABLE { ("key", "version") } else { ("_source_key", "_source_version") };
         let sql = format!("SELECT {key}, {version}, count(*) FROM silver.{} GROUP BY ALL", quoted(name));
         let objects = held.entry(name.clone()).or_default();
         engine.select(&format!("count silver.{name}"), &sql, |batch| {
             let (keys, versions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
-            let counts = batch.column(2).as_any().downcast_ref::<Int64Array>().cloned().unwrap_or_else(|| Vec::<i64>::new().into());
+            let counts = batch
+                .column(2)
+                .as_any()
+                .downcast_ref::<Int64Array>()
+                .cloned()
+                .unwrap_or_else(|| Vec::<i64>::new().into());
             for row in 0..counts.len() {
                 let (rows, seen) = objects.entry(keys.value(row).to_owned()).or_default();
                 *rows += u64::try_from(counts.value(row)).unwrap_or_default();
@@ -111,7 +122,10 @@ fn held(engine: &Engine, snapshots: &[(&'static str, String, Table, Arc<Snapshot
 fn audit_object(lake: &Lake, done: &Receipt, project: Option<&Project>, report: &mut Report) -> Result<()> {
     let key = &done.key;
     if done.records != done.accepted + done.quarantined {
-        report.differences.push(format!("{key}: its receipt has {} records, {} accepted, {} quarantined", done.records, done.accepted, done.quarantined));
+        report.differences.push(format!(
+            "{key}: its receipt has {} records, {} accepted, {} quarantined",
+            done.records, done.accepted, done.quarantined
+        ));
     }
     let Some(object) = lake.look(key, None)? else {
         match done.status {
@@ -126,7 +140,9 @@ fn audit_object(lake: &Lake, done: &Receipt, project: Option<&Project>, report: 
     }
     let present = project.and_then(|project| Some(Source::of_key(project, key).ok()?.fingerprint(project)));
     if present.is_some_and(|present| present != done.contract) {
-        report.notes.push(format!("{key}: was made under an older contract; `ingest --again` brings it under the present one"));
+        report
+            .notes
+            .push(format!("{key}: was made under an older contract; `ingest --again` brings it under the present one"));
     }
     let counted = count(lake, key, done.options.as_ref())?;
     if counted != done.records {
@@ -176,7 +192,8 @@ fn compare_tables(done: &Receipt, held: &Held, report: &mut Report) {
         compare(&entry.table, entry.rows);
     }
     compare(crate::quarantine::TABLE, done.quarantined);
-    let named: BTreeSet<&str> = done.silver.iter().map(|entry| entry.table.as_str()).chain([crate::quarantine::TABLE]).collect();
+    let named: BTreeSet<&str> =
+        done.silver.iter().map(|entry| entry.table.as_str()).chain([crate::quarantine::TABLE]).collect();
     for (table, objects) in held {
         if !named.contains(table.as_str()) && objects.contains_key(key) {
             report.differences.push(format!("silver.{table}: has rows of {key}, which its receipt does not name"));
@@ -184,7 +201,12 @@ fn compare_tables(done: &Receipt, held: &Held, report: &mut Report) {
     }
 }
 
-async fn audit_gold(tables: &Tables, (lake, settings): (&Lake, &Settings), project: &Project, (render, report): (&dyn Fn(DateTime<Utc>) -> Result<Project>, &mut Report)) -> Result<()> {
+async fn audit_gold(
+    tables: &Tables,
+    (lake, settings): (&Lake, &Settings),
+    project: &Project,
+    (render, report): (&dyn Fn(DateTime<Utc>) -> Result<Project>, &mut Report),
+) -> Result<()> {
     let names: Vec<&str> = gold::stored_models(project).map(|model| model.name.as_str()).collect();
     let mut rendered: HashMap<DateTime<Utc>, Project> = HashMap::new();
     for name in names {
@@ -211,7 +233,9 @@ async fn audit_gold(tables: &Tables, (lake, settings): (&Lake, &Settings), proje
             plan.define(&engine, project, (&pinned, None))?;
             match differing_rows(&engine, &model.sql, (&table, &snapshot))? {
                 0 => report.gold.push(name.to_owned()),
-                rows => report.differences.push(format!("gold.{name}: {rows} rows differ from its SQL over the present inputs")),
+                rows => report
+                    .differences
+                    .push(format!("gold.{name}: {rows} rows differ from its SQL over the present inputs")),
             }
         }
     }
@@ -224,9 +248,16 @@ fn differing_rows(engine: &Engine, sql: &str, (table, snapshot): (&Table, &Snaps
     if schema != snapshot.schema {
         return Ok(1.max(snapshot.rows().unwrap_or(1)));
     }
-    let target = Target { folder: engine.scratch().to_owned(), name: uuid::Uuid::new_v4().to_string(), schema: Arc::clone(&schema), partition_by: Vec::new() };
+    let target = Target {
+        folder: engine.scratch().to_owned(),
+        name: uuid::Uuid::new_v4().to_string(),
+        schema: Arc::clone(&schema),
+        partition_by: Vec::new(),
+    };
     let mut writer = DataFileWriter::new(target);
-    engine.select(&table.name, sql, |batch| writer.write(&stored_batch(&batch, &schema).map_err(Error::columns(&table.name))?))?;
+    engine.select(&table.name, sql, |batch| {
+        writer.write(&stored_batch(&batch, &schema).map_err(Error::columns(&table.name))?)
+    })?;
     let paths = writer.finish()?.iter().map(|file| engine.scratch().join(&file.path)).collect();
     engine.define("gold", "audited_sql", &Relation::Files { paths, schema: Arc::clone(&schema) })?;
     let paths: Vec<PathBuf> = snapshot.files.iter().map(|file| table.folder.join(&file.path)).collect();
@@ -256,7 +287,9 @@ fn tolerant(fields: &arrow::datatypes::Fields) -> String {
             equal
         }
     });
-    let numbered = |table: &str| format!("(SELECT *, row_number() OVER (ORDER BY {}) AS _pair FROM gold.{table})", order.join(", "));
+    let numbered = |table: &str| {
+        format!("(SELECT *, row_number() OVER (ORDER BY {}) AS _pair FROM gold.{table})", order.join(", "))
+    };
     format!(
         "SELECT count(*) FROM {} a FULL JOIN {} b USING (_pair) WHERE NOT ({})",
         numbered("audited_sql"),
@@ -267,13 +300,20 @@ fn tolerant(fields: &arrow::datatypes::Fields) -> String {
 
 fn number(engine: &Engine, sql: &str) -> Result<u64> {
     let (_, batches) = engine.collect("compare", sql)?;
-    let count = batches.first().and_then(|batch| batch.column(0).as_any().downcast_ref::<Int64Array>()).map_or(0, |counts| counts.value(0));
+    let count = batches
+        .first()
+        .and_then(|batch| batch.column(0).as_any().downcast_ref::<Int64Array>())
+        .map_or(0, |counts| counts.value(0));
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "{} raw objects: {} records = {} accepted + {} quarantined", self.objects, self.records, self.accepted, self.quarantined)?;
+        writeln!(
+            formatter,
+            "{} raw objects: {} records = {} accepted + {} quarantined",
+            self.objects, self.records, self.accepted, self.quarantined
+        )?;
         if !self.gold.is_empty() {
             writeln!(formatter, "gold equals its SQL: {}", self.gold.join(", "))?;
         }
@@ -283,7 +323,11 @@ impl fmt::Display for Report {
         for difference in &self.differences {
             writeln!(formatter, "difference: {difference}")?;
         }
-        let verdict = if self.differences.is_empty() { "everything agrees".to_owned() } else { format!("{} differences", self.differences.len()) };
+        let verdict = if self.differences.is_empty() {
+            "everything agrees".to_owned()
+        } else {
+            format!("{} differences", self.differences.len())
+        };
         write!(formatter, "{verdict}")
     }
 }

@@ -1,4 +1,4 @@
-//! Check: a project is tried without data. Every relation stands empty, every SQL is bound by DuckDB, so that a wrong
+//! Check: a project is tried without data. Every relation stands empty, every SQL is bound by `DuckDB`, so that a wrong
 //! column name is found before a deploy.
 
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::stored::stored_schema;
 /// Everything that is wrong with a project's SQL; empty when nothing is.
 ///
 /// # Errors
-/// Failures of ours: no scratch folder, DuckDB does not start.
+/// Failures of ours: no scratch folder, `DuckDB` does not start.
 pub fn check(project: &Project, settings: &Settings, scratch: &Path) -> Result<Vec<Error>> {
     let lake = Lake::open(scratch, None)?;
     let engine = match new_engine(&lake, project, settings, 1) {
@@ -59,7 +59,11 @@ fn check_model(engine: &Engine, project: &Project, model: &Model) -> Result<()> 
         for relation in test.relations.iter().filter(|relation| **relation != model.relation()) {
             stand_empty(engine, project, (relation, &texts))?;
         }
-        engine.define(model.relation().schema(), &model.name, &Stands::Files { paths: Vec::new(), schema: visible(&schema, &texts) })?;
+        engine.define(
+            model.relation().schema(),
+            &model.name,
+            &Stands::Files { paths: Vec::new(), schema: visible(&schema, &texts) },
+        )?;
         admit_test(engine, test)?;
         engine.columns(&format!("test {} ({})", test.name, test.place), &test.sql)?;
     }
@@ -101,14 +105,17 @@ pub fn schema_of(engine: &Engine, project: &Project, (zone, name): (&str, &str))
     }
     match project.models.iter().find(|model| model.name == name && model.relation().schema() == zone) {
         Some(model) => model_schema(engine, project, model),
-        None => Err(Error::Table { table: format!("{zone}/{name}"), reason: "neither the lake nor the project knows it".to_owned() }),
+        None => Err(Error::Table {
+            table: format!("{zone}/{name}"),
+            reason: "neither the lake nor the project knows it".to_owned(),
+        }),
     }
 }
 
 /// The stored columns of a model, found by binding its SQL over empty relations.
 ///
 /// # Errors
-/// What the guard refuses and what DuckDB says.
+/// What the guard refuses and what `DuckDB` says.
 pub fn model_schema(engine: &Engine, project: &Project, model: &Model) -> Result<SchemaRef> {
     for relation in &model.relations {
         stand_empty(engine, project, (relation, &model.sql))?;
@@ -129,7 +136,8 @@ fn stand_empty(engine: &Engine, project: &Project, (relation, sql): (&Relation, 
         return Ok(());
     }
     let (zone, name) = (relation.schema(), relation.name());
-    let view = project.models.iter().find(|model| model.relation() == *relation && model.zone == Zone::Gold && !model.stored);
+    let view =
+        project.models.iter().find(|model| model.relation() == *relation && model.zone == Zone::Gold && !model.stored);
     if let Some(view) = view {
         let texts = format!("{sql}\n{}", view.sql);
         view.relations.iter().try_for_each(|relation| stand_empty(engine, project, (relation, &texts)))?;

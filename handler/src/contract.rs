@@ -17,7 +17,8 @@ use crate::stored::stored_schema;
 pub const RESCUED: &str = "_rescued";
 
 /// The columns that say where a row came from.
-pub const LINEAGE: [&str; 5] = ["_source_key", "_source_version", "_source_modified_at", "_ingested_at", "_record_number"];
+pub const LINEAGE: [&str; 5] =
+    ["_source_key", "_source_version", "_source_modified_at", "_ingested_at", "_record_number"];
 
 /// The lineage column that only plain records have.
 pub const RECORD_NUMBER: &str = "_record_number";
@@ -61,16 +62,20 @@ pub struct Mapping {
 impl Contract {
     /// The contract in force: the declared columns with the types that are stored, then the columns that are only
     /// stored. With `adopt`, declared types win over stored ones.
-    #[must_use]
     pub fn in_force(stored: Option<&Self>, declared: Option<&SourceTable>, adopt: bool) -> Self {
         let Some(source) = declared else { return stored.cloned().unwrap_or_default() };
-        let former = |name: &str| stored.and_then(|contract| contract.columns.iter().find(|column| column.name == name));
+        let former =
+            |name: &str| stored.and_then(|contract| contract.columns.iter().find(|column| column.name == name));
         let mut columns: Vec<Column> = source
             .columns
             .iter()
             .map(|column| {
                 let stored_type = former(&column.name).and_then(|former| former.data_type.clone());
-                let data_type = if adopt { column.data_type.clone().or(stored_type) } else { stored_type.or_else(|| column.data_type.clone()) };
+                let data_type = if adopt {
+                    column.data_type.clone().or(stored_type)
+                } else {
+                    stored_type.or_else(|| column.data_type.clone())
+                };
                 Column {
                     name: column.name.clone(),
                     stored: stored_name(&column.name),
@@ -91,7 +96,6 @@ impl Contract {
     }
 
     /// The declared columns whose stored type is another one: `name: stored, declared`.
-    #[must_use]
     pub fn differences(&self, declared: Option<&SourceTable>) -> Vec<String> {
         let declared = declared.into_iter().flat_map(|source| &source.columns);
         declared
@@ -126,7 +130,8 @@ impl Contract {
             }
         }
         let taken: BTreeSet<&str> = sources.iter().flatten().map(String::as_str).collect();
-        let new: Vec<_> = survey.columns.iter().filter(|column| !taken.contains(column.name.as_str())).cloned().collect();
+        let new: Vec<_> =
+            survey.columns.iter().filter(|column| !taken.contains(column.name.as_str())).cloned().collect();
         let policy = declared.map_or(NewColumn::Add, |source| source.on_new_column);
         for column in new {
             match policy {
@@ -134,12 +139,14 @@ impl Contract {
                 NewColumn::Reject => {
                     refused.get_or_insert_with(|| format!("column {:?} is not in the contract", column.name));
                 }
-                NewColumn::Add => match self.add(&column.name, if declared.is_some() { Type::Varchar } else { column.inferred }) {
-                    Ok(()) => sources.push(Some(column.name)),
-                    Err(reason) => {
-                        refused.get_or_insert(reason);
+                NewColumn::Add => {
+                    match self.add(&column.name, if declared.is_some() { Type::Varchar } else { column.inferred }) {
+                        Ok(()) => sources.push(Some(column.name)),
+                        Err(reason) => {
+                            refused.get_or_insert(reason);
+                        }
                     }
-                },
+                }
             }
         }
         Mapping { sources, refused }
@@ -158,7 +165,9 @@ impl Contract {
                 });
             }
         }
-        let named = declared.map_or(self.columns.len(), |source| if source.columns.is_empty() { self.columns.len() } else { source.columns.len() });
+        let named = declared.map_or(self.columns.len(), |source| {
+            if source.columns.is_empty() { self.columns.len() } else { source.columns.len() }
+        });
         for (column, seen) in self.columns.iter_mut().zip(&survey.columns) {
             column.data_type.get_or_insert_with(|| seen.inferred.clone());
         }
@@ -174,12 +183,17 @@ impl Contract {
         if let Some(other) = self.columns.iter().find(|column| column.stored.eq_ignore_ascii_case(&stored)) {
             return Err(format!("columns {:?} and {name:?} have the same name in the table", other.name));
         }
-        self.columns.push(Column { name: name.to_owned(), stored, data_type: Some(data_type), format: None, required: false });
+        self.columns.push(Column {
+            name: name.to_owned(),
+            stored,
+            data_type: Some(data_type),
+            format: None,
+            required: false,
+        });
         Ok(())
     }
 
     /// How deep a file must be surveyed for this contract: types only where one is needed.
-    #[must_use]
     pub fn depth(&self, names: &Survey, declared: Option<&SourceTable>) -> Depth {
         let file: Vec<&str> = names.columns.iter().map(|column| column.name.as_str()).collect();
         let untyped = self.columns.iter().any(|column| column.data_type.is_none());
@@ -190,7 +204,6 @@ impl Contract {
     }
 
     /// What the strict reader is to do with one file.
-    #[must_use]
     pub fn plan(&self, mapping: &Mapping, declared: Option<&SourceTable>) -> Plan {
         let columns = self
             .columns
@@ -220,7 +233,9 @@ impl Contract {
         let mut fields: Vec<Field> = self
             .columns
             .iter()
-            .map(|column| Field::new(&column.stored, column.data_type.as_ref().map_or(DataType::Utf8, Type::arrow), true))
+            .map(|column| {
+                Field::new(&column.stored, column.data_type.as_ref().map_or(DataType::Utf8, Type::arrow), true)
+            })
             .collect();
         if self.rescued {
             fields.push(Field::new(RESCUED, DataType::Utf8, true));
@@ -230,22 +245,20 @@ impl Contract {
     }
 
     /// The SQL names of the columns that files bring, with `_rescued` where there is one.
-    #[must_use]
     pub fn names(&self) -> Vec<String> {
         let rescued = self.rescued.then(|| RESCUED.to_owned());
         self.columns.iter().map(|column| column.stored.clone()).chain(rescued).collect()
     }
 
     /// The name in the table of a column as the project writes it.
-    #[must_use]
     pub fn stored_name_of(&self, name: &str) -> String {
-        let names: HashMap<&str, &str> = self.columns.iter().map(|column| (column.name.as_str(), column.stored.as_str())).collect();
+        let names: HashMap<&str, &str> =
+            self.columns.iter().map(|column| (column.name.as_str(), column.stored.as_str())).collect();
         names.get(name).map_or_else(|| stored_name(name), |stored| (*stored).to_owned())
     }
 }
 
 /// The lineage columns of a silver table; only plain records have numbers.
-#[must_use]
 pub fn lineage_fields(numbered: bool) -> Vec<Field> {
     let time = DataType::Timestamp(TimeUnit::Microsecond, None);
     let mut fields = vec![
@@ -262,7 +275,6 @@ pub fn lineage_fields(numbered: bool) -> Vec<Field> {
 
 /// The columns that a SELECT over a silver table sees: lineage columns only where it names them, so that a model that was
 /// written without them in mind gives what it gives elsewhere.
-#[must_use]
 pub fn visible(schema: &Schema, sql: &str) -> SchemaRef {
     let sql = sql.to_lowercase();
     let words: BTreeSet<&str> = sql.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).collect();
@@ -271,13 +283,11 @@ pub fn visible(schema: &Schema, sql: &str) -> SchemaRef {
 }
 
 /// Whether a column says where a row came from.
-#[must_use]
 pub fn is_lineage(name: &str) -> bool {
     LINEAGE.iter().any(|lineage| lineage.eq_ignore_ascii_case(name))
 }
 
 /// Whether a column is one of those that every silver table gets (`_record_number` is of plain records only).
-#[must_use]
 pub fn is_added(name: &str) -> bool {
     is_lineage(name) && !name.eq_ignore_ascii_case(RECORD_NUMBER)
 }
@@ -287,7 +297,6 @@ fn is_reserved(stored: &str) -> bool {
 }
 
 /// The name that a column has in its table: Parquet readers and Delta forbid some characters.
-#[must_use]
 pub fn stored_name(name: &str) -> String {
     name.chars().map(|letter| if " ,;{}()=\t\n".contains(letter) { '_' } else { letter }).collect()
 }

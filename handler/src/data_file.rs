@@ -67,7 +67,6 @@ struct Open {
 
 impl DataFileWriter {
     /// A writer that has written nothing; files are made as rows come.
-    #[must_use]
     pub fn new(target: Target) -> Self {
         Self { target, open: HashMap::new(), written: Vec::new(), begun: 0 }
     }
@@ -104,7 +103,8 @@ impl DataFileWriter {
 
     /// The rows of each partition, in the order of first appearance.
     fn split(&self, batch: &RecordBatch) -> Result<Vec<(Partition, Vec<u32>)>> {
-        let keys: Result<Vec<ArrayRef>> = self.target.partition_by.iter().map(|column| partition_texts(batch, column)).collect();
+        let keys: Result<Vec<ArrayRef>> =
+            self.target.partition_by.iter().map(|column| partition_texts(batch, column)).collect();
         let keys = keys?;
         let mut places: HashMap<Partition, usize> = HashMap::new();
         let mut parts: Vec<(Partition, Vec<u32>)> = Vec::new();
@@ -176,7 +176,12 @@ impl DataFileWriter {
     }
 }
 
-fn data_file(target: &Target, partition: Partition, (path, rows): (String, u64), metadata: &ParquetMetaData) -> Result<DataFile> {
+fn data_file(
+    target: &Target,
+    partition: Partition,
+    (path, rows): (String, u64),
+    metadata: &ParquetMetaData,
+) -> Result<DataFile> {
     let full = target.folder.join(&path);
     let size = std::fs::metadata(&full).map_err(Error::io("look at", &full))?.len();
     let partition = target.partition_by.iter().cloned().zip(partition).collect();
@@ -220,7 +225,8 @@ fn partition_texts(batch: &RecordBatch, column: &str) -> Result<ArrayRef> {
 
 fn timestamp_texts(values: &ArrayRef, zoned: bool) -> std::result::Result<ArrayRef, arrow::error::ArrowError> {
     let micros = cast(values, &DataType::Int64)?;
-    let micros = micros.as_any().downcast_ref::<arrow::array::Int64Array>().cloned().unwrap_or_else(|| Vec::<i64>::new().into());
+    let micros =
+        micros.as_any().downcast_ref::<arrow::array::Int64Array>().cloned().unwrap_or_else(|| Vec::<i64>::new().into());
     let format = if zoned { "%Y-%m-%dT%H:%M:%S%.6fZ" } else { "%Y-%m-%d %H:%M:%S%.6f" };
     let texts: arrow::array::StringArray = micros
         .iter()

@@ -12,7 +12,10 @@ static STARTER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/starter");
 /// What the demonstration shows of the lake.
 pub const QUERIES: [(&str, &str); 2] = [
     ("a gold table: SELECT * FROM gold.orders_by_day", include_str!("sql/demo_gold.sql")),
-    ("records that were not accepted, and why: SELECT ... FROM silver.quarantine", include_str!("sql/demo_quarantine.sql")),
+    (
+        "records that were not accepted, and why: SELECT ... FROM silver.quarantine",
+        include_str!("sql/demo_quarantine.sql"),
+    ),
 ];
 
 /// Writes the sample into a lake's folder: the raw files to `raw/`, the project to `project/`. Returns the latter.
@@ -69,7 +72,6 @@ fn write_changed(path: &Path, contents: &[u8]) -> Result<()> {
 }
 
 /// What to try after the demonstration.
-#[must_use]
 pub fn next_steps(folder: &Path) -> String {
     let lake = folder.display();
     format!(

@@ -1,4 +1,4 @@
-//! DuckDB: the only file that names duckdb. SQL runs over views of Parquet files that are named one by one, in a
+//! `DuckDB`: the only file that names duckdb. SQL runs over views of Parquet files that are named one by one, in a
 //! database that can reach nothing else.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::lake::Lake;
 use crate::settings::Settings;
 use crate::stored::duckdb_type;
 
-/// A DuckDB instance in memory, shut off from everything but the lake's tables and its own scratch folder.
+/// A `DuckDB` instance in memory, shut off from everything but the lake's tables and its own scratch folder.
 pub struct Engine {
     connection: Connection,
     scratch: tempfile::TempDir,
@@ -35,7 +35,7 @@ impl Engine {
     /// A new, empty instance with `threads` threads.
     ///
     /// # Errors
-    /// [`Error::Io`] when there is no scratch folder, [`Error::Sql`] when DuckDB does not start.
+    /// [`Error::Io`] when there is no scratch folder, [`Error::Sql`] when `DuckDB` does not start.
     pub fn open(lake: &Lake, settings: &Settings, threads: usize) -> Result<Self> {
         let scratch = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
         let connection = Connection::open_in_memory().map_err(sql_error("start DuckDB"))?;
@@ -53,7 +53,6 @@ impl Engine {
     }
 
     /// A folder whose files the SQL may read, removed with the engine.
-    #[must_use]
     pub fn scratch(&self) -> &Path {
         self.scratch.path()
     }
@@ -106,10 +105,10 @@ impl Engine {
         self.select(what, &format!("SELECT * FROM ({sql}\n) LIMIT 0"), |_| Ok(()))
     }
 
-    /// The syntax tree of a SELECT as DuckDB's JSON; other statements are an error there.
+    /// The syntax tree of a SELECT as `DuckDB`'s JSON; other statements are an error there.
     ///
     /// # Errors
-    /// [`Error::Sql`] when DuckDB cannot serialize it at all.
+    /// [`Error::Sql`] when `DuckDB` cannot serialize it at all.
     pub fn syntax_tree(&self, what: &str, sql: &str) -> Result<serde_json::Value> {
         let text: String = self
             .connection
@@ -133,7 +132,10 @@ fn select_files(paths: &[PathBuf], schema: &SchemaRef) -> String {
         .iter()
         .map(|field| {
             let name = text_literal(field.name());
-            format!("{name}: {{name: {name}, type: {}, default_value: NULL}}", text_literal(&duckdb_type(field.data_type())))
+            format!(
+                "{name}: {{name: {name}, type: {}, default_value: NULL}}",
+                text_literal(&duckdb_type(field.data_type()))
+            )
         })
         .collect();
     format!(
@@ -144,26 +146,24 @@ fn select_files(paths: &[PathBuf], schema: &SchemaRef) -> String {
 }
 
 /// An SQL identifier.
-#[must_use]
 pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// An SQL string.
-#[must_use]
 pub fn text_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A literal of a stored partition value.
-#[must_use]
 pub fn typed_literal(value: Option<&str>, data_type: &DataType) -> String {
     let value = value.map_or("NULL".to_owned(), text_literal);
     format!("CAST({value} AS {})", duckdb_type(data_type))
 }
 
 /// Errors that the data or the SQL cause come again with the same inputs; the others may pass.
-const FAILURES: [&str; 6] = ["Out of Memory Error", "IO Error", "INTERRUPT", "INTERNAL Error", "FATAL Error", "Permission Error"];
+const FAILURES: [&str; 6] =
+    ["Out of Memory Error", "IO Error", "INTERRUPT", "INTERNAL Error", "FATAL Error", "Permission Error"];
 
 fn sql_error(what: &str) -> impl FnOnce(duckdb::Error) -> Error {
     let what = what.to_owned();

@@ -75,12 +75,12 @@ pub enum Error {
         /// How long it was waited for.
         seconds: u64,
     },
-    /// DuckDB failed on a statement.
+    /// `DuckDB` failed on a statement.
     #[error("{what}: {message}")]
     Sql {
         /// What the statement was for: `model orders`, `test unique_id`.
         what: String,
-        /// DuckDB's message.
+        /// `DuckDB`'s message.
         message: String,
         /// Whether the data or the SQL itself is the cause (else: memory, files, an interrupt).
         verdict: bool,
@@ -147,13 +147,11 @@ impl Error {
     }
 
     /// Whether the data or the SQL caused it, so that trying again gives the same.
-    #[must_use]
     pub fn is_verdict(&self) -> bool {
         matches!(self, Self::Sql { verdict: true, .. } | Self::Refused { .. } | Self::Contract { .. })
     }
 
     /// The whole chain, joined by `: `.
-    #[must_use]
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);

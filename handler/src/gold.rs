@@ -75,7 +75,6 @@ pub struct Pinned {
 
 impl<'a> Plan<'a> {
     /// Follows a stored model's SQL and tests through the views to tables and seeds.
-    #[must_use]
     pub fn of(project: &'a Project, model: &'a Model) -> Self {
         let mut plan = Self { model, views: Vec::new(), tables: BTreeSet::new(), seeds: BTreeSet::new() };
         let tests = model.tests.iter().flat_map(|test| &test.relations);
@@ -90,19 +89,21 @@ impl<'a> Plan<'a> {
             Relation::Seed { name } => {
                 self.seeds.insert(name.clone());
             }
-            Relation::Model { zone: Zone::Gold, name } => match project.models.iter().find(|model| model.zone == Zone::Gold && model.name == *name) {
-                Some(view) if !view.stored => {
-                    if self.views.iter().any(|known| known.name == view.name) {
-                        return;
+            Relation::Model { zone: Zone::Gold, name } => {
+                match project.models.iter().find(|model| model.zone == Zone::Gold && model.name == *name) {
+                    Some(view) if !view.stored => {
+                        if self.views.iter().any(|known| known.name == view.name) {
+                            return;
+                        }
+                        view.relations.iter().for_each(|relation| self.reach(project, relation));
+                        self.views.push(view);
                     }
-                    view.relations.iter().for_each(|relation| self.reach(project, relation));
-                    self.views.push(view);
+                    _ if *name == self.model.name => {}
+                    _ => {
+                        self.tables.insert(("gold", name.clone()));
+                    }
                 }
-                _ if *name == self.model.name => {}
-                _ => {
-                    self.tables.insert(("gold", name.clone()));
-                }
-            },
+            }
             Relation::Source { .. } | Relation::Model { .. } => {
                 self.tables.insert((relation.schema(), relation.name().to_owned()));
             }
@@ -112,7 +113,8 @@ impl<'a> Plan<'a> {
     fn sql_fingerprint(&self) -> String {
         let views = self.views.iter().flat_map(|view| [view.name.as_str(), view.stable_sql.as_str()]);
         let tests = self.model.tests.iter().flat_map(|test| [severity(test), test.stable_sql.as_str()]);
-        let own = [self.model.stable_sql.as_str()].into_iter().chain(self.model.partition_by.iter().map(String::as_str));
+        let own =
+            [self.model.stable_sql.as_str()].into_iter().chain(self.model.partition_by.iter().map(String::as_str));
         fingerprint(own.chain(views).chain(tests))
     }
 
@@ -133,7 +135,10 @@ impl<'a> Plan<'a> {
         for (zone, name) in &self.tables {
             let table = tables.table(&format!("{zone}/{name}"))?;
             let snapshot = table.load().await?;
-            versions.insert(format!("{zone}.{name}"), snapshot.as_ref().map(|snapshot| (snapshot.id.clone(), snapshot.version)));
+            versions.insert(
+                format!("{zone}.{name}"),
+                snapshot.as_ref().map(|snapshot| (snapshot.id.clone(), snapshot.version)),
+            );
             pinned.insert(format!("{zone}.{name}"), (table, snapshot));
         }
         Ok(Pinned { inputs: self.inputs(versions, project), tables: pinned })
@@ -194,7 +199,6 @@ fn severity(test: &ModelTest) -> &'static str {
 }
 
 /// The stored gold models below some silver tables.
-#[must_use]
 pub fn downstream(project: &Project, silver: &[String]) -> BTreeSet<String> {
     let mut touched: BTreeSet<(&str, String)> = silver.iter().map(|name| ("silver", name.clone())).collect();
     for model in stored_models(project) {
@@ -263,13 +267,11 @@ fn withholds(error: &Error) -> bool {
 }
 
 /// What the newest commit of a gold table was computed from.
-#[must_use]
 pub fn recorded(properties: &BTreeMap<String, String>) -> Option<Inputs> {
     serde_json::from_str(properties.get(INPUTS)?).ok()
 }
 
 /// The time of the refresh that a gold table's newest commit records.
-#[must_use]
 pub fn started_at(snapshot: &Snapshot) -> Option<DateTime<Utc>> {
     Some(DateTime::parse_from_rfc3339(snapshot.properties.get(STARTED_AT)?).ok()?.to_utc())
 }
@@ -304,7 +306,9 @@ impl Refresh<'_> {
         let engine = self.run.engine()?;
         let tree = check::admit(engine, self.plan.model)?;
         let scope = match self.former {
-            Some(former) => partitions::scope(self.plan, &tree, (former, recorded(&former.properties), self.pinned)).await?,
+            Some(former) => {
+                partitions::scope(self.plan, &tree, (former, recorded(&former.properties), self.pinned)).await?
+            }
             None => None,
         };
         let scope = scope.filter(|scope| !scope.partitions.is_empty());
@@ -327,7 +331,8 @@ impl Refresh<'_> {
         self.plan.define(engine, &self.run.project, (self.pinned, scope))?;
         let schema = stored_schema(&engine.columns(&what, &model.sql)?.as_ref().clone())?;
         // Another layout cannot be mixed with what stands.
-        let same = self.former.is_some_and(|former| former.schema == schema && former.partition_by == model.partition_by);
+        let same =
+            self.former.is_some_and(|former| former.schema == schema && former.partition_by == model.partition_by);
         if scope.is_some() && !same {
             return self.compute(engine, None);
         }
@@ -346,7 +351,8 @@ impl Refresh<'_> {
             return Err(error);
         }
         let former = self.former.map_or(&[][..], |former| &former.files);
-        let remove = former.iter().filter(|file| scope.is_none_or(|scope| scope.covers(&file.partition))).cloned().collect();
+        let remove =
+            former.iter().filter(|file| scope.is_none_or(|scope| scope.covers(&file.partition))).cloned().collect();
         Ok(Computed { add, remove, schema })
     }
 
@@ -396,7 +402,8 @@ impl Refresh<'_> {
                     partition_by: self.plan.model.partition_by.clone(),
                     properties,
                 };
-                let change = Change { remove: computed.remove.clone(), add: computed.add.clone(), definition: Some(definition) };
+                let change =
+                    Change { remove: computed.remove.clone(), add: computed.add.clone(), definition: Some(definition) };
                 Ok(Decision::Commit(change, true))
             })
             .await?;
@@ -404,7 +411,12 @@ impl Refresh<'_> {
     }
 }
 
-fn write_all(engine: &Engine, (what, sql): (&str, &str), schema: &SchemaRef, writer: &mut DataFileWriter) -> Result<()> {
+fn write_all(
+    engine: &Engine,
+    (what, sql): (&str, &str),
+    schema: &SchemaRef,
+    writer: &mut DataFileWriter,
+) -> Result<()> {
     let store = |batch: &RecordBatch| stored_batch(batch, schema).map_err(Error::columns(what));
     engine.select(what, sql, |batch| writer.write(&store(&batch)?)).map(|_| ())
 }
@@ -422,7 +434,11 @@ fn read_verdict(lake: &Lake, name: &str) -> Result<Option<Verdict>> {
 /// A verdict holds for its inputs only, so that whose is written last does no harm.
 fn write_verdict(lake: &Lake, name: &str, verdict: &Verdict) -> Result<()> {
     let path = verdict_path(name);
-    let bytes = serde_json::to_vec(verdict).map_err(|source| Error::Document { path: path.clone(), kind: "verdict", source })?;
+    let bytes = serde_json::to_vec(verdict).map_err(|source| Error::Document {
+        path: path.clone(),
+        kind: "verdict",
+        source,
+    })?;
     let former = lake.read(&path)?;
     lake.swap(&path, former.as_ref(), &bytes).map(|_| ())
 }

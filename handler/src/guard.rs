@@ -1,6 +1,6 @@
 //! The guard: SQL of a project (or of `query`) is one SELECT that names nothing but its own relations.
 //!
-//! DuckDB's own sandbox closes the doors to the machine; this one looks at the syntax tree before anything runs, and also
+//! `DuckDB`'s own sandbox closes the doors to the machine; this one looks at the syntax tree before anything runs, and also
 //! keeps out what would make a result depend on more than its inputs.
 
 use std::collections::BTreeSet;
@@ -52,7 +52,7 @@ pub const VOLATILE: [&str; 35] = [
     "stats",
 ];
 
-/// Column names that DuckDB takes for a volatile function where no such column exists.
+/// Column names that `DuckDB` takes for a volatile function where no such column exists.
 const VOLATILE_WORDS: [&str; 5] = ["current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"];
 
 /// Said of everything else.
@@ -90,7 +90,7 @@ fn refused(what: &str, reason: &str) -> Error {
     Error::Refused { what: what.to_owned(), reason: reason.to_owned() }
 }
 
-/// The names that WITH gives, anywhere in the tree. A name that could be a file's is none: DuckDB would look for the
+/// The names that WITH gives, anywhere in the tree. A name that could be a file's is none: `DuckDB` would look for the
 /// file where the WITH does not reach.
 fn common_tables(node: &Value, names: &mut BTreeSet<String>) {
     match node {
@@ -142,7 +142,9 @@ impl Walk<'_> {
         let (catalog, zone, name) = (text("catalog_name"), text("schema_name"), text("table_name"));
         let known = if zone.is_empty() {
             self.common_tables.contains(&name)
-                || ["silver", "gold", "seeds"].iter().any(|zone| self.rules.relations.contains(&format!("{zone}.{name}")))
+                || ["silver", "gold", "seeds"]
+                    .iter()
+                    .any(|zone| self.rules.relations.contains(&format!("{zone}.{name}")))
         } else {
             self.rules.relations.contains(&format!("{zone}.{name}"))
         };
@@ -164,7 +166,8 @@ impl Walk<'_> {
     fn function(&self, node: &Value) -> Result<()> {
         let name = function_name(node);
         // With one argument it counts from today.
-        let since_today = name == "age" && node.get("children").and_then(Value::as_array).is_some_and(|children| children.len() == 1);
+        let since_today =
+            name == "age" && node.get("children").and_then(Value::as_array).is_some_and(|children| children.len() == 1);
         self.volatile(&name, if since_today { &["age"] } else { &VOLATILE })
     }
 
@@ -177,7 +180,8 @@ impl Walk<'_> {
 
     fn volatile(&self, name: &str, list: &[&str]) -> Result<()> {
         if self.rules.stable && list.contains(&name) {
-            let reason = format!("{name} gives another value each time; use {{{{ run_started_at }}}}, the time of the refresh");
+            let reason =
+                format!("{name} gives another value each time; use {{{{ run_started_at }}}}, the time of the refresh");
             return Err(refused(self.what, &reason));
         }
         Ok(())

@@ -87,9 +87,13 @@ pub async fn plan(lake: &Lake, project: &Project, request: &Request) -> Result<V
         let object = lake.look(&key, known)?;
         let source = Source::of_key(project, &key).map_err(|reason| Error::Key { key: key.clone(), reason })?;
         let action = match (&object, stored.done()) {
-            (Some(object), Some(done)) if done.version.as_deref() == Some(&object.version) && !request.again => continue,
+            (Some(object), Some(done)) if done.version.as_deref() == Some(&object.version) && !request.again => {
+                continue;
+            }
             (Some(_), _) => "read",
-            (None, Some(done)) if done.status != Status::Withdrawn && source.on_delete() == OnDelete::Withdraw => "withdraw",
+            (None, Some(done)) if done.status != Status::Withdrawn && source.on_delete() == OnDelete::Withdraw => {
+                "withdraw"
+            }
             (None, _) => continue,
         };
         plan.push(Planned { key, action, tables: source.tables() });
@@ -179,7 +183,10 @@ impl Walk<'_> {
         for key in keys.iter() {
             let Ok(source) = Source::of_key(&self.run.project, key) else { continue };
             let Some(table) = self.run.tables.load(&format!("silver/{}", source.table)).await? else { continue };
-            let contract = table.properties.get(CONTRACT).and_then(|text| serde_json::from_str::<crate::contract::Contract>(text).ok());
+            let contract = table
+                .properties
+                .get(CONTRACT)
+                .and_then(|text| serde_json::from_str::<crate::contract::Contract>(text).ok());
             if contract.is_some_and(|contract| !contract.differences(source.declared).is_empty()) {
                 retyped.insert(source.table);
             }
@@ -187,7 +194,8 @@ impl Walk<'_> {
         if retyped.is_empty() {
             return Ok(());
         }
-        let of_retyped = |key: &String| Source::of_key(&self.run.project, key).is_ok_and(|source| retyped.contains(&source.table));
+        let of_retyped =
+            |key: &String| Source::of_key(&self.run.project, key).is_ok_and(|source| retyped.contains(&source.table));
         keys.extend(self.run.lake.keys()?.keys.into_iter().filter(of_retyped));
         Ok(())
     }
@@ -221,7 +229,8 @@ impl Walk<'_> {
 
     fn unchanged(&mut self, receipt: Receipt) {
         self.summary.unchanged += 1;
-        let present = Source::of_key(&self.run.project, &receipt.key).map(|source| source.fingerprint(&self.run.project));
+        let present =
+            Source::of_key(&self.run.project, &receipt.key).map(|source| source.fingerprint(&self.run.project));
         if present.is_ok_and(|present| present != receipt.contract) {
             self.summary.older.push(receipt.key.clone());
         }
@@ -234,7 +243,10 @@ impl Walk<'_> {
 
     async fn look(&mut self, key: &str) -> Result<Look> {
         if is_ignored(key) {
-            return Err(Error::Key { key: key.to_owned(), reason: "a segment begins with `.` or `_`: such keys are ignored".to_owned() });
+            return Err(Error::Key {
+                key: key.to_owned(),
+                reason: "a segment begins with `.` or `_`: such keys are ignored".to_owned(),
+            });
         }
         let stored = Stored::read(&self.run.lake, key)?;
         let known = stored.done().and_then(|done| Some((done.stamp.as_ref()?, done.version.as_deref()?)));
@@ -283,7 +295,9 @@ impl Walk<'_> {
         let claim = Claim { attempt: self.run.attempt.id.clone(), tables: tables.into_iter().collect() };
         let state = State { key: key.to_owned(), claim: Some(claim), done: stored.done().cloned() };
         Ok(match stored.swap(&self.run.lake, state)? {
-            Some(stored) => Look::Claimed(Box::new(Claimed { object, key: key.to_owned(), stored, taken_over, started_at })),
+            Some(stored) => {
+                Look::Claimed(Box::new(Claimed { object, key: key.to_owned(), stored, taken_over, started_at }))
+            }
             None => Look::Held,
         })
     }
@@ -304,7 +318,8 @@ impl Walk<'_> {
         }
         for (table, group) in groups {
             let nowhere = Source { table, declared: None, models: Vec::new() };
-            let source = group.first().and_then(|first| Source::of_key(&self.run.project, &first.key).ok()).unwrap_or(nowhere);
+            let source =
+                group.first().and_then(|first| Source::of_key(&self.run.project, &first.key).ok()).unwrap_or(nowhere);
             self.publish(&source, group, &mut outcomes).await?;
         }
         let gold = gold::refresh(self.run).await?;
@@ -325,7 +340,8 @@ impl Walk<'_> {
     /// Keeps what stands now; a table that this run computed stays told as such.
     fn note_gold(&mut self, mut now: Vec<GoldEntry>) {
         let refreshed = |entry: &&GoldEntry| entry.status == GoldStatus::Refreshed;
-        let before: BTreeSet<String> = self.summary.gold.iter().filter(refreshed).map(|entry| entry.table.clone()).collect();
+        let before: BTreeSet<String> =
+            self.summary.gold.iter().filter(refreshed).map(|entry| entry.table.clone()).collect();
         for entry in now.iter_mut().filter(|entry| entry.status == GoldStatus::Fresh && before.contains(&entry.table)) {
             entry.status = GoldStatus::Refreshed;
         }
@@ -456,7 +472,6 @@ fn milliseconds_since(time: chrono::DateTime<Utc>) -> u64 {
 
 impl Summary {
     /// Whether a file failed or a gold table is withheld.
-    #[must_use]
     pub fn has_failures(&self) -> bool {
         self.receipts.iter().any(|receipt| receipt.status == Status::Failed)
             || self.gold.iter().any(|entry| entry.status == GoldStatus::Withheld)

@@ -88,13 +88,11 @@ impl Lake {
     }
 
     /// The lake's folder.
-    #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
     /// The folder of a table.
-    #[must_use]
     pub fn table(&self, table: &str) -> PathBuf {
         self.root.join(table)
     }
@@ -142,7 +140,10 @@ impl Lake {
     pub fn raw_path(&self, key: &str) -> Result<PathBuf> {
         let refuse = |reason: &str| Error::Key { key: key.to_owned(), reason: reason.to_owned() };
         let relative = Path::new(key);
-        if key.is_empty() || key.contains('\0') || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+        if key.is_empty()
+            || key.contains('\0')
+            || !relative.components().all(|part| matches!(part, Component::Normal(_)))
+        {
             return Err(refuse("a key is a path below raw/, without `..`"));
         }
         let path = self.raw.join(relative);
@@ -248,7 +249,6 @@ impl Stamp {
     }
 
     /// Whether nothing was written to the file, nor its time set, between two looks.
-    #[must_use]
     pub fn same_file(&self, other: &Self) -> bool {
         (self.size, self.modified_ns, self.changed_ns) == (other.size, other.modified_ns, other.changed_ns)
     }
@@ -286,7 +286,6 @@ fn is_hidden(segment: &str) -> bool {
 }
 
 /// Whether a key is one of those that are ignored: a segment begins with `.` or `_`.
-#[must_use]
 pub fn is_ignored(key: &str) -> bool {
     key.split('/').any(is_hidden)
 }

@@ -11,7 +11,7 @@
 //! - [`gold`]: whatever is stale is computed anew, by [`partitions`] where that is proven.
 //! - [`receipt`]: the state of an object; [`attempt`]: who works on it; [`run`]: one process under one project.
 //! - [`project`]: models, sources, tests in dbt's layout; [`check`] tries them without data.
-//! - [`engine`]: DuckDB, shut in; [`guard`] looks at SQL before it runs.
+//! - [`engine`]: `DuckDB`, shut in; [`guard`] looks at SQL before it runs.
 //! - [`query`], [`audit`], [`vacuum`]: what a person asks of a lake.
 
 pub mod adopt;

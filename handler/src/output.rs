@@ -29,11 +29,12 @@ pub enum Format {
 /// # Errors
 /// [`Error::Columns`] for what cannot be written.
 pub fn write(out: &mut dyn Write, format: Format, (schema, batches): (&SchemaRef, &[RecordBatch])) -> Result<()> {
-    let written = batches.iter().map(in_offsets).collect::<Result<Vec<_>, ArrowError>>().and_then(|batches| match format {
-        Format::Table => write_table(out, schema, &batches),
-        Format::Csv => write_csv(out, schema, &batches),
-        Format::Json => write_json(out, &batches),
-    });
+    let written =
+        batches.iter().map(in_offsets).collect::<Result<Vec<_>, ArrowError>>().and_then(|batches| match format {
+            Format::Table => write_table(out, schema, &batches),
+            Format::Csv => write_csv(out, schema, &batches),
+            Format::Json => write_json(out, &batches),
+        });
     written.map_err(Error::columns("write the rows"))
 }
 
@@ -41,7 +42,8 @@ pub fn write(out: &mut dyn Write, format: Format, (schema, batches): (&SchemaRef
 fn in_offsets(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let fields: Vec<FieldRef> = batch.schema().fields().iter().map(offset_field).collect();
     let columns = batch.columns().iter().zip(&fields);
-    let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<Vec<_>, ArrowError>>()?;
+    let columns =
+        columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<Vec<_>, ArrowError>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
 }

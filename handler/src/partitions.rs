@@ -27,15 +27,14 @@ pub struct Scope {
 
 impl Scope {
     /// Whether a file of the input belongs to the scope.
-    #[must_use]
     pub fn holds(&self, partition: &Partition) -> bool {
         self.partitions.contains(&pick(partition, self.columns.values()))
     }
 
     /// Whether a file of the gold table belongs to the scope.
-    #[must_use]
     pub fn covers(&self, partition: &Partition) -> bool {
-        let of_input = self.columns.iter().map(|(gold, input)| (input.clone(), partition.get(gold).cloned().flatten())).collect();
+        let of_input =
+            self.columns.iter().map(|(gold, input)| (input.clone(), partition.get(gold).cloned().flatten())).collect();
         self.partitions.contains(&of_input)
     }
 }
@@ -48,23 +47,40 @@ fn pick<'a>(partition: &Partition, columns: impl Iterator<Item = &'a String>) ->
 ///
 /// # Errors
 /// As [`crate::table::Table::touched`].
-pub async fn scope(plan: &Plan<'_>, tree: &Value, (former, recorded, pinned): (&Snapshot, Option<Inputs>, &Pinned)) -> Result<Option<Scope>> {
+pub async fn scope(
+    plan: &Plan<'_>,
+    tree: &Value,
+    (former, recorded, pinned): (&Snapshot, Option<Inputs>, &Pinned),
+) -> Result<Option<Scope>> {
     let Some(recorded) = recorded else { return Ok(None) };
     let same_sql = recorded.sql == pinned.inputs.sql && recorded.seeds == pinned.inputs.seeds;
     if !same_sql || plan.model.partition_by.is_empty() || former.partition_by != plan.model.partition_by {
         return Ok(None);
     }
-    let changed: Vec<&String> =
-        pinned.inputs.tables.iter().filter(|(name, now)| recorded.tables.get(*name) != Some(now)).map(|(name, _)| name).collect();
-    let ([name], true) = (changed.as_slice(), recorded.tables.len() == pinned.inputs.tables.len()) else { return Ok(None) };
-    let (Some(Some((old_id, from))), Some((table, Some(now)))) = (recorded.tables.get(*name), pinned.tables.get(*name)) else {
+    let changed: Vec<&String> = pinned
+        .inputs
+        .tables
+        .iter()
+        .filter(|(name, now)| recorded.tables.get(*name) != Some(now))
+        .map(|(name, _)| name)
+        .collect();
+    let ([name], true) = (changed.as_slice(), recorded.tables.len() == pinned.inputs.tables.len()) else {
+        return Ok(None);
+    };
+    let (Some(Some((old_id, from))), Some((table, Some(now)))) = (recorded.tables.get(*name), pinned.tables.get(*name))
+    else {
         return Ok(None);
     };
     if now.id != *old_id || now.version < *from {
         return Ok(None);
     }
     // Behind a view the whole input is wanted.
-    if plan.views.iter().flat_map(|view| &view.relations).any(|read| format!("{}.{}", read.schema(), read.name()) == **name) {
+    if plan
+        .views
+        .iter()
+        .flat_map(|view| &view.relations)
+        .any(|read| format!("{}.{}", read.schema(), read.name()) == **name)
+    {
         return Ok(None);
     }
     let Some(columns) = independent(tree, name, (&plan.model.partition_by, &now.partition_by)) else { return Ok(None) };
@@ -81,20 +97,24 @@ fn independent(tree: &Value, table: &str, (gold, input): (&[String], &[String]))
         return None;
     }
     let alias = preserved(select.get("from_table")?, table)?;
-    let columns: Option<BTreeMap<String, String>> = gold
-        .iter()
-        .map(|column| Some((column.clone(), input_column(select, column, (&alias, input))?)))
-        .collect();
+    let columns: Option<BTreeMap<String, String>> =
+        gold.iter().map(|column| Some((column.clone(), input_column(select, column, (&alias, input))?))).collect();
     let columns = columns?;
     groups_include(select, &columns).then_some(columns)
 }
 
 fn is_plain_select(select: &Value) -> bool {
-    let empty = |field: &str| select.get(field).is_none_or(|value| value.is_null() || value.as_array().is_some_and(Vec::is_empty));
+    let empty = |field: &str| {
+        select.get(field).is_none_or(|value| value.is_null() || value.as_array().is_some_and(Vec::is_empty))
+    };
     let only_order = select.get("modifiers").and_then(Value::as_array).is_none_or(|modifiers| {
         modifiers.iter().all(|modifier| modifier.get("type").and_then(Value::as_str) == Some("ORDER_MODIFIER"))
     });
-    let common_tables = select.get("cte_map").and_then(|map| map.get("map")).and_then(Value::as_array).is_some_and(|map| !map.is_empty());
+    let common_tables = select
+        .get("cte_map")
+        .and_then(|map| map.get("map"))
+        .and_then(Value::as_array)
+        .is_some_and(|map| !map.is_empty());
     select.get("type").and_then(Value::as_str) == Some("SELECT_NODE")
         && only_order
         && !common_tables
@@ -107,7 +127,8 @@ fn is_plain_select(select: &Value) -> bool {
 fn contains(node: Option<&Value>, class: &str) -> bool {
     match node {
         Some(Value::Object(fields)) => {
-            fields.get("class").and_then(Value::as_str) == Some(class) || fields.values().any(|value| contains(Some(value), class))
+            fields.get("class").and_then(Value::as_str) == Some(class)
+                || fields.values().any(|value| contains(Some(value), class))
         }
         Some(Value::Array(items)) => items.iter().any(|item| contains(Some(item), class)),
         _ => false,
@@ -116,13 +137,15 @@ fn contains(node: Option<&Value>, class: &str) -> bool {
 
 fn base_table(node: &Value) -> Option<String> {
     let text = |field: &str| node.get(field).and_then(Value::as_str);
-    (text("type") == Some("BASE_TABLE")).then(|| format!("{}.{}", text("schema_name").unwrap_or(""), text("table_name").unwrap_or("")))
+    (text("type") == Some("BASE_TABLE"))
+        .then(|| format!("{}.{}", text("schema_name").unwrap_or(""), text("table_name").unwrap_or("")))
 }
 
 fn occurrences(node: &Value, table: &str) -> usize {
     match node {
         Value::Object(fields) => {
-            usize::from(base_table(node).as_deref() == Some(table)) + fields.values().map(|value| occurrences(value, table)).sum::<usize>()
+            usize::from(base_table(node).as_deref() == Some(table))
+                + fields.values().map(|value| occurrences(value, table)).sum::<usize>()
         }
         Value::Array(items) => items.iter().map(|item| occurrences(item, table)).sum(),
         _ => 0,
@@ -149,7 +172,8 @@ fn preserved(from: &Value, table: &str) -> Option<String> {
 
 /// The input's partition column behind a result column: a bare reference, qualified or the only one of that name.
 fn input_column(select: &Value, column: &str, (alias, input): (&str, &[String])) -> Option<String> {
-    let mut found = select.get("select_list")?.as_array()?.iter().filter(|item| result_name(item).eq_ignore_ascii_case(column));
+    let mut found =
+        select.get("select_list")?.as_array()?.iter().filter(|item| result_name(item).eq_ignore_ascii_case(column));
     let item = found.next().filter(|_| found.next().is_none())?;
     let name = referenced(item, alias, is_join(select))?;
     input.iter().find(|partition| partition.eq_ignore_ascii_case(&name)).cloned()
@@ -192,15 +216,22 @@ fn groups_include(select: &Value, columns: &BTreeMap<String, String>) -> bool {
         return true;
     }
     if groups.is_empty() {
-        return !list.iter().any(|item| contains(Some(item), "FUNCTION")) && select.get("having").is_none_or(Value::is_null);
+        return !list.iter().any(|item| contains(Some(item), "FUNCTION"))
+            && select.get("having").is_none_or(Value::is_null);
     }
     let is_group = |gold: &String| {
         groups.iter().any(|group| {
             let by_position = group.get("value").and_then(|value| value.get("value")).and_then(Value::as_u64);
-            let position = by_position.and_then(|position| usize::try_from(position).ok()).and_then(|position| list.get(position.checked_sub(1)?));
+            let position = by_position
+                .and_then(|position| usize::try_from(position).ok())
+                .and_then(|position| list.get(position.checked_sub(1)?));
             let expression = position.unwrap_or(group);
             result_name(expression).eq_ignore_ascii_case(gold)
-                || list.iter().any(|item| result_name(item).eq_ignore_ascii_case(gold) && item.get("column_names") == expression.get("column_names") && item.get("column_names").is_some())
+                || list.iter().any(|item| {
+                    result_name(item).eq_ignore_ascii_case(gold)
+                        && item.get("column_names") == expression.get("column_names")
+                        && item.get("column_names").is_some()
+                })
         })
     };
     sets == 1 && columns.keys().all(is_group)

@@ -91,18 +91,31 @@ struct Staged {
     rows: BTreeMap<String, SilverRows>,
 }
 
-async fn stage(run: &Run, source: &Source<'_>, group: &mut Vec<Claimed>, (again, outcome): (bool, &mut Outcome)) -> Result<Option<Staged>> {
+async fn stage(
+    run: &Run,
+    source: &Source<'_>,
+    group: &mut Vec<Claimed>,
+    (again, outcome): (bool, &mut Outcome),
+) -> Result<Option<Staged>> {
     let mut stored = BTreeMap::new();
     for table in source.tables() {
         if let Some(snapshot) = run.tables.load(&table).await? {
             stored.insert(table, snapshot.definition());
         }
     }
-    let before = stored.get(&format!("silver/{}", source.table)).and_then(|table: &Definition| table.properties.get(CONTRACT)).cloned();
+    let before = stored
+        .get(&format!("silver/{}", source.table))
+        .and_then(|table: &Definition| table.properties.get(CONTRACT))
+        .cloned();
     let former = parse(&source.table, before.as_deref())?;
-    outcome.differences = if again { Vec::new() } else { former.as_ref().map(|former| former.differences(source.declared)).unwrap_or_default() };
+    outcome.differences = if again {
+        Vec::new()
+    } else {
+        former.as_ref().map(|former| former.differences(source.declared)).unwrap_or_default()
+    };
     let mut contract = Contract::in_force(former.as_ref(), source.declared, again);
-    let work = Work { lake: &run.lake, source, attempt: &run.attempt.id, ingested_at: run.started_at, stored: &stored, again };
+    let work =
+        Work { lake: &run.lake, source, attempt: &run.attempt.id, ingested_at: run.started_at, stored: &stored, again };
     let surveyed = survey(&work, group, (&mut contract, outcome));
     let staged = convert(run, &work, &surveyed, &contract)?;
     let mut rows = BTreeMap::new();
@@ -129,10 +142,18 @@ async fn stage(run: &Run, source: &Source<'_>, group: &mut Vec<Claimed>, (again,
 
 fn parse(table: &str, text: Option<&str>) -> Result<Option<Contract>> {
     let Some(text) = text else { return Ok(None) };
-    serde_json::from_str(text).map(Some).map_err(|source| Error::Document { path: table.into(), kind: "contract", source })
+    serde_json::from_str(text).map(Some).map_err(|source| Error::Document {
+        path: table.into(),
+        kind: "contract",
+        source,
+    })
 }
 
-fn survey(work: &Work<'_>, group: &mut Vec<Claimed>, (contract, outcome): (&mut Contract, &mut Outcome)) -> Vec<Surveyed> {
+fn survey(
+    work: &Work<'_>,
+    group: &mut Vec<Claimed>,
+    (contract, outcome): (&mut Contract, &mut Outcome),
+) -> Vec<Surveyed> {
     let mut surveyed = Vec::new();
     for claimed in std::mem::take(group) {
         let Some(object) = claimed.object.clone() else {
@@ -215,11 +236,18 @@ fn take(group: &mut Vec<Claimed>, key: &str) -> Option<Claimed> {
     Some(group.remove(place))
 }
 
-async fn commit_all(run: &Run, source: &Source<'_>, staged: &Staged, group: &mut Vec<Claimed>, (again, outcome): (bool, &mut Outcome)) -> Result<Note> {
+async fn commit_all(
+    run: &Run,
+    source: &Source<'_>,
+    staged: &Staged,
+    group: &mut Vec<Claimed>,
+    (again, outcome): (bool, &mut Outcome),
+) -> Result<Note> {
     let mut entries: BTreeMap<String, Vec<SilverEntry>> = BTreeMap::new();
     let plain = format!("silver/{}", source.table);
     for table in tables_of(source, staged, group) {
-        let commit = Commit { run, staged, table: &table, plain: table == plain, declared: source.declared.is_some(), again };
+        let commit =
+            Commit { run, staged, table: &table, plain: table == plain, declared: source.declared.is_some(), again };
         match commit.run(group, outcome).await? {
             (Note::ContractMoved, _) => return Ok(Note::ContractMoved),
             (Note::Done, Some(snapshot)) => note_rows(&table, &snapshot, (group, staged), &mut entries),
@@ -239,7 +267,13 @@ fn tables_of(source: &Source<'_>, staged: &Staged, group: &[Claimed]) -> Vec<Str
     let mut tables = source.tables();
     let mut former = BTreeSet::new();
     for claimed in group {
-        former.extend(claimed.stored.done().into_iter().flat_map(|done| done.silver.iter().map(|entry| format!("silver/{}", entry.table))));
+        former.extend(
+            claimed
+                .stored
+                .done()
+                .into_iter()
+                .flat_map(|done| done.silver.iter().map(|entry| format!("silver/{}", entry.table))),
+        );
         former.extend(claimed.stored.claim().into_iter().flat_map(|claim| claim.tables.iter().cloned()));
     }
     if staged.rows.is_empty() {
@@ -251,7 +285,12 @@ fn tables_of(source: &Source<'_>, staged: &Staged, group: &[Claimed]) -> Vec<Str
     tables
 }
 
-fn note_rows(table: &str, at: &Committed, (group, staged): (&[Claimed], &Staged), entries: &mut BTreeMap<String, Vec<SilverEntry>>) {
+fn note_rows(
+    table: &str,
+    at: &Committed,
+    (group, staged): (&[Claimed], &Staged),
+    entries: &mut BTreeMap<String, Vec<SilverEntry>>,
+) {
     let name = table.trim_start_matches("silver/");
     if name == quarantine::TABLE {
         return;
@@ -302,7 +341,8 @@ impl Commit<'_> {
     fn decide(&self, snapshot: Option<&Snapshot>, group: &[Claimed]) -> Result<Decision<Note>> {
         let names: BTreeSet<String> = group.iter().map(|claimed| object_name(&claimed.key)).collect();
         let files = snapshot.map_or(&[][..], |snapshot| &snapshot.files);
-        let (mut remove, others): (Vec<File>, Vec<File>) = files.iter().cloned().partition(|file| names.contains(object_of(&file.path)));
+        let (mut remove, others): (Vec<File>, Vec<File>) =
+            files.iter().cloned().partition(|file| names.contains(object_of(&file.path)));
         let mut add: Vec<DataFile> = group.iter().flat_map(|claimed| self.files_of(&claimed.key)).cloned().collect();
         let taken_over = group.iter().any(|claimed| claimed.taken_over);
         let wanted = self.definition(group, !add.is_empty() || taken_over);
@@ -310,7 +350,9 @@ impl Commit<'_> {
         if let Some(wanted) = wanted {
             let former = snapshot.map(Snapshot::definition);
             let settled = self.settle(former.as_ref(), wanted, &others);
-            if let Some(former) = former.as_ref().filter(|former| is_other_layout(former, &settled) && !others.is_empty()) {
+            if let Some(former) =
+                former.as_ref().filter(|former| is_other_layout(former, &settled) && !others.is_empty())
+            {
                 add.extend(self.rewrite(&others, former, &settled)?);
                 remove.extend(others);
             }
@@ -338,7 +380,8 @@ impl Commit<'_> {
             let schema = Arc::clone(&quarantine::SCHEMA);
             return needed.then(|| Definition { schema, partition_by: Vec::new(), properties: BTreeMap::new() });
         }
-        let rows_of = |claimed: &Claimed| self.staged.rows.get(&claimed.key)?.tables.iter().find(|rows| rows.table == self.table);
+        let rows_of =
+            |claimed: &Claimed| self.staged.rows.get(&claimed.key)?.tables.iter().find(|rows| rows.table == self.table);
         let mut all = group.iter().filter_map(rows_of);
         let first: &TableRows = all.next()?;
         let schema = all.fold(Arc::clone(&first.schema), |schema, rows| widened(&schema, &rows.schema));

@@ -27,12 +27,14 @@ pub struct Findings {
 pub fn test_records(engine: &Engine, table: &str, tests: &[RecordTest], contract: &Contract) -> Result<Findings> {
     let mut findings = Findings::default();
     let relation = format!("\"silver\".{}", quoted(table));
-    let (unique, single): (Vec<_>, Vec<_>) = tests.iter().partition(|test| matches!(test.check, RecordCheck::Unique { .. }));
+    let (unique, single): (Vec<_>, Vec<_>) =
+        tests.iter().partition(|test| matches!(test.check, RecordCheck::Unique { .. }));
     for test in single {
         run(engine, test, &failing(test, &relation, contract), &mut findings)?;
     }
     let failed: Vec<String> = findings.verdicts.keys().map(u64::to_string).collect();
-    let sound = if failed.is_empty() { "true".to_owned() } else { format!("{RECORD_NUMBER} NOT IN ({})", failed.join(", ")) };
+    let sound =
+        if failed.is_empty() { "true".to_owned() } else { format!("{RECORD_NUMBER} NOT IN ({})", failed.join(", ")) };
     for test in unique {
         let RecordCheck::Unique { column } = &test.check else { continue };
         let column = quoted(&contract.stored_name_of(column));
@@ -69,12 +71,15 @@ fn failing(test: &RecordTest, relation: &str, contract: &Contract) -> String {
 
 fn run(engine: &Engine, test: &RecordTest, sql: &str, findings: &mut Findings) -> Result<()> {
     engine.select(&format!("test {}", test.name), sql, |batch| {
-        let numbers = batch.column(0).as_any().downcast_ref::<Int64Array>().cloned().unwrap_or_else(|| Vec::<i64>::new().into());
+        let numbers =
+            batch.column(0).as_any().downcast_ref::<Int64Array>().cloned().unwrap_or_else(|| Vec::<i64>::new().into());
         let details = batch.column(1).as_string::<i32>();
         for (row, number) in numbers.iter().enumerate() {
             let Some(number) = number.and_then(|number| u64::try_from(number).ok()) else { continue };
             match test.severity {
-                Severity::Error => findings.verdicts.entry(number).or_default().push(format!("{}: {}", test.name, details.value(row))),
+                Severity::Error => {
+                    findings.verdicts.entry(number).or_default().push(format!("{}: {}", test.name, details.value(row)));
+                }
                 Severity::Warn => *findings.warnings.entry(test.name.clone()).or_default() += 1,
             }
         }
@@ -96,7 +101,6 @@ pub struct Failure {
 
 impl Failure {
     /// As receipts and reports say it.
-    #[must_use]
     pub fn text(&self) -> String {
         format!("test {} found {} failing row{}", self.name, self.rows, if self.rows == 1 { "" } else { "s" })
     }
@@ -111,7 +115,10 @@ pub fn test_model(engine: &Engine, tests: &[ModelTest]) -> Result<Vec<Failure>> 
     for test in tests {
         let what = format!("test {}", test.name);
         let (_, batches) = engine.collect(&what, &format!("SELECT count(*) FROM ({}\n)", test.sql))?;
-        let rows = batches.first().and_then(|batch| batch.column(0).as_any().downcast_ref::<Int64Array>()).filter(|counts| !counts.is_empty());
+        let rows = batches
+            .first()
+            .and_then(|batch| batch.column(0).as_any().downcast_ref::<Int64Array>())
+            .filter(|counts| !counts.is_empty());
         let rows = rows.map_or(0, |counts| u64::try_from(counts.value(0)).unwrap_or(0));
         if rows > 0 {
             failures.push(Failure { name: test.name.clone(), severity: test.severity, rows });

@@ -58,7 +58,6 @@ pub fn rows(source: &str, object: &RawObject, rejects: &[Reject]) -> Result<Reco
 }
 
 /// An object that cannot be read as a whole counts as one record.
-#[must_use]
 pub fn whole(reason: &str) -> Reject {
     Reject { record_number: 1, line: None, byte_offset: Some(0), raw: String::new(), reasons: vec![reason.to_owned()] }
 }

@@ -82,12 +82,17 @@ pub async fn tables(lake: &Lake) -> Result<Vec<TableEntry>> {
         rows: snapshot.rows(),
         files: snapshot.files.len(),
         bytes: snapshot.files.iter().map(|file| file.size).sum(),
-        columns: snapshot.schema.fields().iter().map(|field| format!("{} {}", field.name(), field.data_type())).collect(),
+        columns: snapshot
+            .schema
+            .fields()
+            .iter()
+            .map(|field| format!("{} {}", field.name(), field.data_type()))
+            .collect(),
     };
     Ok(snapshots(lake).await?.into_iter().map(entry).collect())
 }
 
-/// DuckDB with everything that the lake has: tables, seeds and views of the project in force.
+/// `DuckDB` with everything that the lake has: tables, seeds and views of the project in force.
 ///
 /// # Errors
 /// Failures of ours; a view that does not bind is left out and said so in the log.
@@ -119,7 +124,9 @@ pub async fn open(lake: &Lake, settings: &Settings) -> Result<(Engine, BTreeSet<
             Ok(()) => {
                 names.insert(full);
             }
-            Err(error) if error.is_verdict() => tracing::warn!(view = view.name, error = error.chain(), "the view is left out"),
+            Err(error) if error.is_verdict() => {
+                tracing::warn!(view = view.name, error = error.chain(), "the view is left out");
+            }
             Err(error) => return Err(error),
         }
     }

@@ -138,13 +138,11 @@ pub struct Stored {
 }
 
 /// The folder of receipts.
-#[must_use]
 pub fn folder() -> PathBuf {
     Path::new("silver").join(SYSTEM_FOLDER).join("receipts")
 }
 
 /// The name under which an object's files and receipt stand: a hash of its key.
-#[must_use]
 pub fn object_name(key: &str) -> String {
     fingerprint([key])
 }
@@ -165,22 +163,22 @@ impl Stored {
     pub fn read_path(lake: &Lake, path: PathBuf) -> Result<Self> {
         let document = lake.read(&path)?;
         let state = match &document {
-            Some(Document(bytes)) => Some(
-                serde_json::from_slice(bytes).map_err(|source| Error::Document { path: path.clone(), kind: "receipt", source })?,
-            ),
+            Some(Document(bytes)) => Some(serde_json::from_slice(bytes).map_err(|source| Error::Document {
+                path: path.clone(),
+                kind: "receipt",
+                source,
+            })?),
             None => None,
         };
         Ok(Self { path, state, document })
     }
 
     /// The last finished look.
-    #[must_use]
     pub fn done(&self) -> Option<&Receipt> {
         self.state.as_ref()?.done.as_ref()
     }
 
     /// The claim that stands.
-    #[must_use]
     pub fn claim(&self) -> Option<&Claim> {
         self.state.as_ref()?.claim.as_ref()
     }
@@ -190,8 +188,11 @@ impl Stored {
     /// # Errors
     /// [`Error::Io`], [`Error::Document`].
     pub fn swap(&self, lake: &Lake, state: State) -> Result<Option<Self>> {
-        let bytes = serde_json::to_vec(&state)
-            .map_err(|source| Error::Document { path: self.path.clone(), kind: "receipt", source })?;
+        let bytes = serde_json::to_vec(&state).map_err(|source| Error::Document {
+            path: self.path.clone(),
+            kind: "receipt",
+            source,
+        })?;
         if !lake.swap(&self.path, self.document.as_ref(), &bytes)? {
             return Ok(None);
         }

@@ -20,7 +20,6 @@ pub struct Bars(ProgressBar);
 
 impl Bars {
     /// A bar that knows of no work yet.
-    #[must_use]
     pub fn new() -> Self {
         let bar = ProgressBar::new(0);
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files  {per_sec}  {wide_msg}");
@@ -65,14 +64,17 @@ impl Progress for Silent {
 /// [`Error::Document`] when a receipt cannot be written as JSON.
 pub fn json_lines(summary: &Summary) -> Result<String> {
     let line = |receipt: &Receipt| {
-        serde_json::to_string(receipt).map_err(|source| Error::Document { path: receipt.key.clone().into(), kind: "receipt", source })
+        serde_json::to_string(receipt).map_err(|source| Error::Document {
+            path: receipt.key.clone().into(),
+            kind: "receipt",
+            source,
+        })
     };
     let lines: Result<Vec<String>> = summary.receipts.iter().map(line).collect();
     Ok(lines?.join("\n"))
 }
 
 /// A run as a person reads it: a line per file, then the tables.
-#[must_use]
 pub fn summary(summary: &Summary) -> String {
     let mut text = String::new();
     let width = summary.receipts.iter().map(|receipt| receipt.key.len()).max().unwrap_or(0).min(60);
@@ -81,24 +83,44 @@ pub fn summary(summary: &Summary) -> String {
     }
     let total = |of: fn(&Receipt) -> u64| summary.receipts.iter().map(of).sum::<u64>();
     let (records, accepted, quarantined) = (total(|r| r.records), total(|r| r.accepted), total(|r| r.quarantined));
-    let _ = write!(text, "{} files: {records} records = {accepted} accepted + {quarantined} quarantined", summary.receipts.len());
+    let _ = write!(
+        text,
+        "{} files: {records} records = {accepted} accepted + {quarantined} quarantined",
+        summary.receipts.len()
+    );
     let _ = writeln!(text, "; {} unchanged, {} ignored", summary.unchanged, summary.ignored);
     for entry in &summary.gold {
         let version = entry.version.map_or("never published".to_owned(), |version| format!("version {version}"));
         let _ = match (entry.status, &entry.reason) {
-            (GoldStatus::Withheld, Some(reason)) => writeln!(text, "gold.{}: withheld ({version} stands): {reason}", entry.table),
+            (GoldStatus::Withheld, Some(reason)) => {
+                writeln!(text, "gold.{}: withheld ({version} stands): {reason}", entry.table)
+            }
             (GoldStatus::Refreshed, _) => writeln!(text, "gold.{}: refreshed, {version}", entry.table),
             _ => writeln!(text, "gold.{}: fresh, {version}", entry.table),
         };
     }
     for (table, differences) in &summary.differences {
-        let _ = writeln!(text, "note: silver.{table} keeps its stored types until `ingest --again`: {}", differences.join(", "));
+        let _ = writeln!(
+            text,
+            "note: silver.{table} keeps its stored types until `ingest --again`: {}",
+            differences.join(", ")
+        );
     }
     if !summary.older.is_empty() {
-        let _ = writeln!(text, "note: {} files were made under an older contract (`ingest --again` reads them anew): {}", summary.older.len(), some(&summary.older));
+        let _ = writeln!(
+            text,
+            "note: {} files were made under an older contract (`ingest --again` reads them anew): {}",
+            summary.older.len(),
+            some(&summary.older)
+        );
     }
     if !summary.kept.is_empty() {
-        let _ = writeln!(text, "note: {} files are gone and their rows are kept: {}", summary.kept.len(), some(&summary.kept));
+        let _ = writeln!(
+            text,
+            "note: {} files are gone and their rows are kept: {}",
+            summary.kept.len(),
+            some(&summary.kept)
+        );
     }
     text
 }
@@ -129,12 +151,14 @@ fn told(receipt: &Receipt) -> String {
 }
 
 /// What `--dry-run` found, a line per key.
-#[must_use]
 pub fn planned(plan: &[Planned]) -> String {
     if plan.is_empty() {
         return "nothing to read".to_owned();
     }
-    plan.iter().map(|planned| format!("{}: {} -> {}", planned.key, planned.action, planned.tables.join(", "))).collect::<Vec<_>>().join("\n")
+    plan.iter()
+        .map(|planned| format!("{}: {} -> {}", planned.key, planned.action, planned.tables.join(", ")))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// What `--dry-run` found, as JSON lines.
@@ -143,38 +167,53 @@ pub fn planned(plan: &[Planned]) -> String {
 /// [`Error::Document`].
 pub fn planned_json(plan: &[Planned]) -> Result<String> {
     let line = |planned: &Planned| {
-        serde_json::to_string(planned).map_err(|source| Error::Document { path: planned.key.clone().into(), kind: "plan", source })
+        serde_json::to_string(planned).map_err(|source| Error::Document {
+            path: planned.key.clone().into(),
+            kind: "plan",
+            source,
+        })
     };
     Ok(plan.iter().map(line).collect::<Result<Vec<_>>>()?.join("\n"))
 }
 
 /// What `check` found.
-#[must_use]
 pub fn checked(project: &Project, wrong: &[Error]) -> String {
     let mut lines: Vec<String> = project.warnings.iter().map(|warning| format!("warning: {warning}")).collect();
     lines.extend(wrong.iter().map(|error| format!("error: {}", error.chain())));
     if wrong.is_empty() {
         let (sources, models, seeds) = (project.sources.len(), project.models.len(), project.seeds.len());
-        let tests: usize = project.models.iter().map(|model| model.tests.len()).chain(project.sources.iter().map(|source| source.tests.len())).sum();
-        lines.push(format!("project {}: {sources} sources, {models} models, {seeds} seeds, {tests} tests: all bind", project.name));
+        let tests: usize = project
+            .models
+            .iter()
+            .map(|model| model.tests.len())
+            .chain(project.sources.iter().map(|source| source.tests.len()))
+            .sum();
+        lines.push(format!(
+            "project {}: {sources} sources, {models} models, {seeds} seeds, {tests} tests: all bind",
+            project.name
+        ));
     }
     lines.join("\n")
 }
 
 /// What `vacuum` did.
-#[must_use]
 pub fn vacuum(report: &vacuum::Report, dry_run: bool) -> String {
     let mut text = String::new();
     for file in &report.files {
         let _ = writeln!(text, "{}", file.display());
     }
     let verb = if dry_run { "would be removed" } else { "removed" };
-    let _ = write!(text, "{} files ({} bytes) {verb}, {} log files pruned", report.files.len(), report.bytes, report.log_files);
+    let _ = write!(
+        text,
+        "{} files ({} bytes) {verb}, {} log files pruned",
+        report.files.len(),
+        report.bytes,
+        report.log_files
+    );
     text
 }
 
 /// What `init` wrote and what to do with it.
-#[must_use]
 pub fn initialised(folder: &Path) -> String {
     let folder = folder.display();
     format!(
@@ -188,8 +227,11 @@ pub fn initialised(folder: &Path) -> String {
 /// # Errors
 /// [`Error::Columns`].
 pub fn tables(entries: &[TableEntry]) -> Result<(SchemaRef, RecordBatch)> {
-    let text = |of: fn(&TableEntry) -> String| Arc::new(entries.iter().map(|entry| Some(of(entry))).collect::<StringArray>()) as ArrayRef;
-    let number = |of: fn(&TableEntry) -> Option<u64>| Arc::new(entries.iter().map(of).collect::<UInt64Array>()) as ArrayRef;
+    let text = |of: fn(&TableEntry) -> String| {
+        Arc::new(entries.iter().map(|entry| Some(of(entry))).collect::<StringArray>()) as ArrayRef
+    };
+    let number =
+        |of: fn(&TableEntry) -> Option<u64>| Arc::new(entries.iter().map(of).collect::<UInt64Array>()) as ArrayRef;
     rows(vec![
         ("table", text(|entry| format!("{}.{}", entry.zone, entry.table))),
         ("version", number(|entry| Some(entry.version))),
@@ -208,7 +250,9 @@ pub fn history(receipts: Vec<Stored>) -> Result<(SchemaRef, RecordBatch)> {
     let mut done: Vec<Receipt> = receipts.into_iter().filter_map(|stored| stored.state?.done).collect();
     done.sort_by(|a, b| (a.started_at, &a.key).cmp(&(b.started_at, &b.key)));
     let text = |of: fn(&Receipt) -> Option<String>| Arc::new(done.iter().map(of).collect::<StringArray>()) as ArrayRef;
-    let number = |of: fn(&Receipt) -> u64| Arc::new(done.iter().map(|receipt| Some(of(receipt))).collect::<UInt64Array>()) as ArrayRef;
+    let number = |of: fn(&Receipt) -> u64| {
+        Arc::new(done.iter().map(|receipt| Some(of(receipt))).collect::<UInt64Array>()) as ArrayRef
+    };
     rows(vec![
         ("started_at", text(|receipt| Some(receipt.started_at.format("%Y-%m-%d %H:%M:%S").to_string()))),
         ("source", text(|receipt| Some(receipt.source.clone()))),
@@ -225,7 +269,8 @@ pub fn history(receipts: Vec<Stored>) -> Result<(SchemaRef, RecordBatch)> {
 }
 
 fn rows(columns: Vec<(&str, ArrayRef)>) -> Result<(SchemaRef, RecordBatch)> {
-    let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
-        .map_err(Error::columns("rows of the report"))?;
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, column)| (name, column, true)))
+            .map_err(Error::columns("rows of the report"))?;
     Ok((batch.schema(), batch))
 }

@@ -74,12 +74,11 @@ impl Run {
     }
 
     /// How long conflicts with other processes are retried.
-    #[must_use]
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.settings.patience_seconds)
     }
 
-    /// The run's DuckDB, with the project's seeds; started when it is first needed.
+    /// The run's `DuckDB`, with the project's seeds; started when it is first needed.
     ///
     /// # Errors
     /// As [`Engine::open`]; a seed that cannot be read.
@@ -91,7 +90,7 @@ impl Run {
         Ok(self.engine.get_or_init(|| engine))
     }
 
-    /// Another DuckDB for a worker thread.
+    /// Another `DuckDB` for a worker thread.
     ///
     /// # Errors
     /// As [`Run::engine`].
@@ -112,7 +111,7 @@ impl Run {
     }
 }
 
-/// A DuckDB with the project's seeds.
+/// A `DuckDB` with the project's seeds.
 ///
 /// # Errors
 /// As [`Engine::open`]; a seed that cannot be read.
@@ -131,7 +130,11 @@ pub fn new_engine(lake: &Lake, project: &Project, settings: &Settings, threads: 
 pub fn in_force(lake: &Lake) -> Result<Option<InForce>> {
     let path = pointer();
     let Some(document) = lake.read(&path)? else { return Ok(None) };
-    serde_json::from_slice(&document.0).map(Some).map_err(|source| Error::Document { path, kind: "project pointer", source })
+    serde_json::from_slice(&document.0).map(Some).map_err(|source| Error::Document {
+        path,
+        kind: "project pointer",
+        source,
+    })
 }
 
 fn put_in_force(lake: &Lake, project: &Project) -> Result<InForce> {
@@ -147,9 +150,17 @@ fn put_in_force(lake: &Lake, project: &Project) -> Result<InForce> {
             fingerprint: project.fingerprint.clone(),
             generation: former.map_or(1, |former| former.generation + 1),
             views: views.map(|model| View { name: model.name.clone(), sql: model.sql.clone() }).collect(),
-            seeds: project.seeds.iter().filter_map(|seed| Some((seed.name.clone(), PathBuf::from(seeds::path(lake, seed).file_name()?)))).collect(),
+            seeds: project
+                .seeds
+                .iter()
+                .filter_map(|seed| Some((seed.name.clone(), PathBuf::from(seeds::path(lake, seed).file_name()?))))
+                .collect(),
         };
-        let bytes = serde_json::to_vec(&new).map_err(|source| Error::Document { path: pointer(), kind: "project pointer", source })?;
+        let bytes = serde_json::to_vec(&new).map_err(|source| Error::Document {
+            path: pointer(),
+            kind: "project pointer",
+            source,
+        })?;
         if lake.swap(&pointer(), document.as_ref(), &bytes)? {
             return Ok(new);
         }

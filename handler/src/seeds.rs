@@ -18,7 +18,6 @@ use crate::project::Seed;
 use crate::stored::{stored_batch, stored_schema};
 
 /// Where a seed's rows stand in the lake: the name holds everything that they follow from.
-#[must_use]
 pub fn path(lake: &Lake, seed: &Seed) -> PathBuf {
     let types: Vec<String> = seed.column_types.iter().map(|(name, data_type)| format!("{name} {data_type}")).collect();
     let delimiter = format!("{:?}", seed.delimiter);
@@ -27,7 +26,6 @@ pub fn path(lake: &Lake, seed: &Seed) -> PathBuf {
 }
 
 /// The folder of all seeds.
-#[must_use]
 pub fn folder(lake: &Lake) -> PathBuf {
     lake.root().join("silver").join(SYSTEM_FOLDER).join("seeds")
 }
@@ -78,7 +76,9 @@ fn write(lake: &Lake, seed: &Seed, path: &Path) -> Result<()> {
             }
         })
         .collect();
-    let schema = Schema::new(columns.iter().map(|column| Field::new(&column.name, column.data_type.arrow(), true)).collect::<Vec<_>>());
+    let schema = Schema::new(
+        columns.iter().map(|column| Field::new(&column.name, column.data_type.arrow(), true)).collect::<Vec<_>>(),
+    );
     let schema = stored_schema(&schema)?;
     let plan = Plan { columns, ..Plan::default() };
     let name = uuid::Uuid::new_v4().simple().to_string();

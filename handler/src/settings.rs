@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 pub struct Settings {
     /// `PINTAIL_LOG`: filter of the log on stderr, in `tracing`'s words. Default `warn`.
     pub log: String,
-    /// `PINTAIL_MEMORY_MB`: memory that DuckDB may use, in MiB. Default: 2048.
+    /// `PINTAIL_MEMORY_MB`: memory that `DuckDB` may use, in MiB. Default: 2048.
     pub memory_mebibytes: u64,
     /// `PINTAIL_THREADS`: worker threads. Default: the machine's cores.
     pub threads: usize,

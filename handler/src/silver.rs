@@ -132,7 +132,13 @@ impl Work<'_> {
         Ok(SilverRows { options, ..rows })
     }
 
-    fn read(&self, engine: Lazy<'_>, object: &RawObject, options: &records::Options, (mapping, contract): (&Mapping, &Contract)) -> Result<SilverRows> {
+    fn read(
+        &self,
+        engine: Lazy<'_>,
+        object: &RawObject,
+        options: &records::Options,
+        (mapping, contract): (&Mapping, &Contract),
+    ) -> Result<SilverRows> {
         let mut plan = contract.plan(mapping, self.source.declared);
         loop {
             let pass = match self.pass(object, options, &plan, contract)? {
@@ -147,11 +153,22 @@ impl Work<'_> {
     }
 
     /// One pass over the bytes; the inner error says why the object cannot be read as a whole.
-    fn pass(&self, object: &RawObject, options: &records::Options, plan: &Plan, contract: &Contract) -> Result<std::result::Result<Pass, String>> {
+    fn pass(
+        &self,
+        object: &RawObject,
+        options: &records::Options,
+        plan: &Plan,
+        contract: &Contract,
+    ) -> Result<std::result::Result<Pass, String>> {
         let input = self.open(object)?;
         let schema = contract.schema()?;
         let mut pass = Writers {
-            rows: DataFileWriter::new(self.target(&self.source.table, object, &schema, self.partition_by(&self.source.table, self.source_partitions()))),
+            rows: DataFileWriter::new(self.target(
+                &self.source.table,
+                object,
+                &schema,
+                self.partition_by(&self.source.table, self.source_partitions()),
+            )),
             rejects: DataFileWriter::new(self.target(quarantine::TABLE, object, &quarantine::SCHEMA, Vec::new())),
         };
         let (mut records, mut rejected) = (0, 0);
@@ -190,7 +207,13 @@ impl Work<'_> {
 
     /// What the tests, the limit of rejects and the silver models say of a pass: the rows to publish, or `None` after
     /// adding to the plan what the next pass has to reject.
-    fn judge(&self, engine: Lazy<'_>, object: &RawObject, pass: &Pass, (plan, contract): (&mut Plan, &Contract)) -> Result<Option<SilverRows>> {
+    fn judge(
+        &self,
+        engine: Lazy<'_>,
+        object: &RawObject,
+        pass: &Pass,
+        (plan, contract): (&mut Plan, &Contract),
+    ) -> Result<Option<SilverRows>> {
         let rows = |tables, warnings, refused| SilverRows {
             records: pass.records,
             accepted: pass.records - pass.rejected,
@@ -233,13 +256,25 @@ impl Work<'_> {
         #[expect(clippy::cast_precision_loss, reason = "a share of records")]
         let share = pass.rejected as f64 / pass.records.max(1) as f64;
         let (rejected, records) = (pass.rejected, pass.records);
-        (share > limit).then(|| format!("the file has {rejected} rejects in {records} records, more than max_rejects {limit} allows"))
+        (share > limit).then(|| {
+            format!("the file has {rejected} rejects in {records} records, more than max_rejects {limit} allows")
+        })
     }
 
     /// The rows of the plain table and of every silver model; the inner error says why the object is refused.
-    fn models(&self, engine: Lazy<'_>, object: &RawObject, pass: &Pass, contract: &Contract) -> Result<std::result::Result<Vec<TableRows>, String>> {
+    fn models(
+        &self,
+        engine: Lazy<'_>,
+        object: &RawObject,
+        pass: &Pass,
+        contract: &Contract,
+    ) -> Result<std::result::Result<Vec<TableRows>, String>> {
         let schema = contract.schema()?;
-        let mut tables = vec![self.rows(&self.source.table, &schema, (self.partition_by(&self.source.table, self.source_partitions()), pass.rows.clone()))];
+        let mut tables = vec![self.rows(
+            &self.source.table,
+            &schema,
+            (self.partition_by(&self.source.table, self.source_partitions()), pass.rows.clone()),
+        )];
         for model in &self.source.models {
             self.define(engine, &self.source.table, &pass.rows, &visible(&schema, &model.sql))?;
             match self.model(engine, object, model)? {
@@ -254,7 +289,12 @@ impl Work<'_> {
     }
 
     /// The rows of a silver model; the inner error says why the object is refused.
-    fn model(&self, engine: Lazy<'_>, object: &RawObject, model: &Model) -> Result<std::result::Result<TableRows, String>> {
+    fn model(
+        &self,
+        engine: Lazy<'_>,
+        object: &RawObject,
+        model: &Model,
+    ) -> Result<std::result::Result<TableRows, String>> {
         let (own, schema) = match self.model_schema(engine, model) {
             Ok(schemas) => schemas,
             Err(error) if error.is_verdict() => return Ok(Err(error.chain())),
@@ -262,7 +302,12 @@ impl Work<'_> {
         };
         let what = format!("model {}", model.name);
         let fresh = with_lineage_of(&own);
-        let mut writer = DataFileWriter::new(self.target(&model.name, object, &schema, self.partition_by(&model.name, &model.partition_by)));
+        let mut writer = DataFileWriter::new(self.target(
+            &model.name,
+            object,
+            &schema,
+            self.partition_by(&model.name, &model.partition_by),
+        ));
         let written = engine()?.select(&what, &model.sql, |batch| {
             let rows = without_lineage_columns(&batch)
                 .and_then(|rows| stored_batch(&rows, &own))
@@ -270,7 +315,8 @@ impl Work<'_> {
                 .and_then(|rows| conform_batch(&rows, &schema));
             writer.write(&rows.map_err(Error::columns(what.clone()))?)
         });
-        let rows = self.rows(&model.name, &schema, (self.partition_by(&model.name, &model.partition_by), writer.finish()?));
+        let rows =
+            self.rows(&model.name, &schema, (self.partition_by(&model.name, &model.partition_by), writer.finish()?));
         let tested = written.and_then(|_| {
             self.define(engine, &model.name, &rows.files, &rows.schema)?;
             quality::test_model(engine()?, &model.tests)
@@ -302,12 +348,22 @@ impl Work<'_> {
     /// The tables of an object of which nothing is accepted.
     fn no_rows(&self, engine: Lazy<'_>, contract: &Contract) -> Result<Vec<TableRows>> {
         let schema = contract.schema()?;
-        let mut tables = vec![self.rows(&self.source.table, &schema, (self.partition_by(&self.source.table, self.source_partitions()), Vec::new()))];
+        let mut tables = vec![self.rows(
+            &self.source.table,
+            &schema,
+            (self.partition_by(&self.source.table, self.source_partitions()), Vec::new()),
+        )];
         for model in &self.source.models {
             self.define(engine, &self.source.table, &[], &visible(&schema, &model.sql))?;
             match self.model_schema(engine, model) {
-                Ok((_, schema)) => tables.push(self.rows(&model.name, &schema, (self.partition_by(&model.name, &model.partition_by), Vec::new()))),
-                Err(error) if error.is_verdict() => tracing::debug!(model = model.name, error = error.chain(), "no table to empty"),
+                Ok((_, schema)) => tables.push(self.rows(
+                    &model.name,
+                    &schema,
+                    (self.partition_by(&model.name, &model.partition_by), Vec::new()),
+                )),
+                Err(error) if error.is_verdict() => {
+                    tracing::debug!(model = model.name, error = error.chain(), "no table to empty");
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -329,7 +385,12 @@ impl Work<'_> {
         engine()?.define("silver", name, &Relation::Files { paths, schema: Arc::clone(schema) })
     }
 
-    fn unreadable(&self, engine: Lazy<'_>, object: &RawObject, (reason, contract): (&str, &Contract)) -> Result<SilverRows> {
+    fn unreadable(
+        &self,
+        engine: Lazy<'_>,
+        object: &RawObject,
+        (reason, contract): (&str, &Contract),
+    ) -> Result<SilverRows> {
         let mut writer = DataFileWriter::new(self.target(quarantine::TABLE, object, &quarantine::SCHEMA, Vec::new()));
         writer.write(&quarantine::rows(&self.source.name(), object, &[quarantine::whole(reason)])?)?;
         Ok(SilverRows {
@@ -364,7 +425,12 @@ impl Work<'_> {
     }
 
     /// Typed records as rows of the plain table.
-    fn with_lineage(&self, object: &RawObject, batch: &records::Batch, schema: &SchemaRef) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
+    fn with_lineage(
+        &self,
+        object: &RawObject,
+        batch: &records::Batch,
+        schema: &SchemaRef,
+    ) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
         let mut columns: Vec<ArrayRef> = batch.rows.columns().to_vec();
         let mut fields: Vec<_> = batch.rows.schema().fields().iter().cloned().collect();
         let rescued = schema.field_with_name(RESCUED).is_ok();
@@ -379,9 +445,17 @@ impl Work<'_> {
         self.lineage(object, &rows, schema, Some(&batch.record_numbers))
     }
 
-    fn lineage(&self, object: &RawObject, rows: &RecordBatch, schema: &SchemaRef, numbers: Option<&[u64]>) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
+    fn lineage(
+        &self,
+        object: &RawObject,
+        rows: &RecordBatch,
+        schema: &SchemaRef,
+        numbers: Option<&[u64]>,
+    ) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
         let count = rows.num_rows();
-        let time = |time: DateTime<Utc>| Arc::new(TimestampMicrosecondArray::from(vec![time.timestamp_micros(); count])) as ArrayRef;
+        let time = |time: DateTime<Utc>| {
+            Arc::new(TimestampMicrosecondArray::from(vec![time.timestamp_micros(); count])) as ArrayRef
+        };
         let mut columns = rows.columns().to_vec();
         columns.push(Arc::new(StringArray::from(vec![object.key.as_str(); count])));
         columns.push(Arc::new(StringArray::from(vec![object.version.as_str(); count])));
@@ -394,7 +468,7 @@ impl Work<'_> {
     }
 }
 
-/// DuckDB, started when it is first needed: an object without tests and models does without.
+/// `DuckDB`, started when it is first needed: an object without tests and models does without.
 pub type Lazy<'a> = &'a dyn Fn() -> Result<&'a Engine>;
 
 struct Writers {
@@ -422,7 +496,8 @@ fn with_lineage_of(own: &SchemaRef) -> SchemaRef {
 }
 
 fn without_lineage_columns(batch: &RecordBatch) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
-    let kept: Vec<usize> = (0..batch.num_columns()).filter(|index| !is_added(batch.schema().field(*index).name())).collect();
+    let kept: Vec<usize> =
+        (0..batch.num_columns()).filter(|index| !is_added(batch.schema().field(*index).name())).collect();
     batch.project(&kept)
 }
 

@@ -23,44 +23,49 @@ impl<'a> Source<'a> {
     /// The rule that the key breaks.
     pub fn of_key(project: &'a Project, key: &str) -> Result<Self, String> {
         if let Some(declared) = project.claim(key) {
-            return Ok(Self { table: declared.table.clone(), declared: Some(declared), models: models_of(project, &declared.table) });
+            return Ok(Self {
+                table: declared.table.clone(),
+                declared: Some(declared),
+                models: models_of(project, &declared.table),
+            });
         }
         let table = table_of_key(key).ok_or_else(|| format!("key {key:?} gives no name of a table"))?;
         let of_project = project.sources.iter().any(|source| source.table == table)
             || project.models.iter().any(|model| model.zone == Zone::Silver && model.name == table);
         if of_project {
-            return Err(format!("no source claims it, and silver.{table}, where it would go, is a table of the project"));
+            return Err(format!(
+                "no source claims it, and silver.{table}, where it would go, is a table of the project"
+            ));
         }
         Ok(Self { table, declared: None, models: Vec::new() })
     }
 
     /// The name that receipts and quarantine give the source: `source.table` as declared, or the table.
-    #[must_use]
     pub fn name(&self) -> String {
         self.declared.map_or_else(|| self.table.clone(), |declared| format!("{}.{}", declared.source, declared.name))
     }
 
     /// What happens with the rows of a removed object.
-    #[must_use]
     pub fn on_delete(&self) -> OnDelete {
         self.declared.map_or(OnDelete::Keep, |declared| declared.on_delete)
     }
 
     /// The tables that hold the source's objects, as `silver/name`.
-    #[must_use]
     pub fn tables(&self) -> Vec<String> {
         let models = self.models.iter().map(|model| format!("silver/{}", model.name));
         std::iter::once(format!("silver/{}", self.table)).chain(models).collect()
     }
 
     /// A fingerprint of everything that decides how an object becomes rows: contract, silver models, their seeds.
-    #[must_use]
     pub fn fingerprint(&self, project: &Project) -> String {
         let mut parts = vec![self.declared.map_or_else(String::new, |source| format!("{:?}", without_places(source)))];
         for model in &self.models {
             parts.extend([model.name.clone(), model.stable_sql.clone(), model.partition_by.join(",")]);
             parts.extend(model.tests.iter().map(|test| format!("{:?} {}", test.severity, test.stable_sql)));
-            let seeds = project.seeds.iter().filter(|seed| model.relations.contains(&Relation::Seed { name: seed.name.clone() }));
+            let seeds = project
+                .seeds
+                .iter()
+                .filter(|seed| model.relations.contains(&Relation::Seed { name: seed.name.clone() }));
             parts.extend(seeds.map(|seed| seed.content_hash.clone()));
         }
         fingerprint(parts.iter().map(String::as_str))
@@ -103,7 +108,10 @@ fn without_places(source: &SourceTable) -> SourceTable {
 fn models_of<'a>(project: &'a Project, table: &str) -> Vec<&'a Model> {
     let reads = |model: &&Model| {
         model.zone == Zone::Silver
-            && model.relations.iter().any(|relation| matches!(relation, Relation::Source { table: name } if name == table))
+            && model
+                .relations
+                .iter()
+                .any(|relation| matches!(relation, Relation::Source { table: name } if name == table))
     };
     project.models.iter().filter(reads).collect()
 }

@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 const SECONDS_A_DAY: i64 = 86_400;
 
 /// The statistics of a file, as JSON text.
-#[must_use]
 pub fn of(metadata: &ParquetMetaData, schema: &SchemaRef, rows: u64) -> String {
     let (mut smallest, mut largest, mut nulls) = (Map::new(), Map::new(), Map::new());
     let columns = metadata.file_metadata().schema_descr();
@@ -64,7 +63,8 @@ impl Bounds {
         if nulls.is_some_and(|count| i64::try_from(count) == Ok(rows)) {
             return;
         }
-        let group = statistics.and_then(|group| Some((bound(group, data_type, false)?, bound(group, data_type, true)?)));
+        let group =
+            statistics.and_then(|group| Some((bound(group, data_type, false)?, bound(group, data_type, true)?)));
         match group {
             Some((low, high)) if self.complete => {
                 self.low = Some(self.low.take().filter(|former| *former <= low).unwrap_or(low));
@@ -111,7 +111,9 @@ impl Bound {
         Some(match self {
             Self::Integer(value) => json!(value),
             Self::Text(text) => json!(text),
-            Self::Date(days) => json!(DateTime::from_timestamp(days * SECONDS_A_DAY, 0)?.format("%Y-%m-%d").to_string()),
+            Self::Date(days) => {
+                json!(DateTime::from_timestamp(days * SECONDS_A_DAY, 0)?.format("%Y-%m-%d").to_string())
+            }
             Self::Decimal { unscaled, scale } => {
                 let digits = u32::try_from(scale).ok()?;
                 #[expect(clippy::cast_precision_loss, reason = "below 10^15, which a double holds exactly")]

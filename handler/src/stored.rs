@@ -1,12 +1,12 @@
 //! The types that a Delta table stores: Arrow's types that Delta has, and what the others become.
 //!
-//! | DuckDB | stored | Delta |
+//! | `DuckDB` | stored | Delta |
 //! | --- | --- | --- |
 //! | UTINYINT, USMALLINT, UINTEGER | the next larger signed integer | short, integer, long |
 //! | UBIGINT | DECIMAL(20,0) | decimal(20,0) |
 //! | HUGEINT, UHUGEINT | DECIMAL(38,0), overflow is an error | decimal(38,0) |
 //! | TIME, INTERVAL | text | string |
-//! | TIMESTAMP, TIMESTAMP_S, TIMESTAMP_MS, TIMESTAMP_NS | microseconds, what is finer is an error | `timestamp_ntz` |
+//! | TIMESTAMP, `TIMESTAMP_S`, `TIMESTAMP_MS`, `TIMESTAMP_NS` | microseconds, what is finer is an error | `timestamp_ntz` |
 //! | TIMESTAMPTZ | microseconds, UTC | timestamp |
 //! | JSON, UUID, ENUM, BIT | text | string |
 //!
@@ -34,7 +34,8 @@ pub fn stored_schema(schema: &Schema) -> Result<SchemaRef> {
         .fields()
         .iter()
         .map(|field| {
-            let data_type = stored_type(field.data_type()).map_err(Error::columns(format!("column {:?}", field.name())))?;
+            let data_type =
+                stored_type(field.data_type()).map_err(Error::columns(format!("column {:?}", field.name())))?;
             Ok(Field::new(field.name(), data_type, true))
         })
         .collect();
@@ -44,7 +45,9 @@ pub fn stored_schema(schema: &Schema) -> Result<SchemaRef> {
 fn stored_type(data_type: &DataType) -> std::result::Result<DataType, ArrowError> {
     use DataType as D;
     Ok(match data_type {
-        D::Boolean | D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::Float32 | D::Float64 | D::Date32 | D::Utf8 => data_type.clone(),
+        D::Boolean | D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::Float32 | D::Float64 | D::Date32 | D::Utf8 => {
+            data_type.clone()
+        }
         D::UInt8 => D::Int16,
         D::UInt16 => D::Int32,
         D::UInt32 => D::Int64,
@@ -55,7 +58,9 @@ fn stored_type(data_type: &DataType) -> std::result::Result<DataType, ArrowError
         D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => D::Binary,
         D::Timestamp(_, None) => D::Timestamp(TimeUnit::Microsecond, None),
         D::Timestamp(_, Some(_)) => D::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
-        D::List(item) | D::LargeList(item) | D::FixedSizeList(item, _) => D::List(Arc::new(stored_field(item, "element")?)),
+        D::List(item) | D::LargeList(item) | D::FixedSizeList(item, _) => {
+            D::List(Arc::new(stored_field(item, "element")?))
+        }
         D::Struct(fields) => {
             let fields: std::result::Result<Fields, ArrowError> =
                 fields.iter().map(|field| stored_field(field, field.name())).collect();
@@ -74,8 +79,12 @@ fn stored_field(field: &Field, name: &str) -> std::result::Result<Field, ArrowEr
 /// # Errors
 /// [`ArrowError`] names the value that cannot be stored exactly.
 pub fn stored_batch(batch: &RecordBatch, schema: &SchemaRef) -> std::result::Result<RecordBatch, ArrowError> {
-    let columns: std::result::Result<Vec<ArrayRef>, ArrowError> =
-        batch.columns().iter().zip(schema.fields()).map(|(column, field)| stored_column(column, field.data_type())).collect();
+    let columns: std::result::Result<Vec<ArrayRef>, ArrowError> = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| stored_column(column, field.data_type()))
+        .collect();
     RecordBatch::try_new(Arc::clone(schema), columns?)
 }
 
@@ -95,8 +104,12 @@ fn stored_column(column: &ArrayRef, target: &DataType) -> std::result::Result<Ar
         }
         (DataType::Struct(_), DataType::Struct(fields)) => {
             let structs = column.as_any().downcast_ref::<StructArray>().ok_or_else(|| lost(column))?;
-            let children: std::result::Result<Vec<ArrayRef>, ArrowError> =
-                structs.columns().iter().zip(fields).map(|(child, field)| stored_column(child, field.data_type())).collect();
+            let children: std::result::Result<Vec<ArrayRef>, ArrowError> = structs
+                .columns()
+                .iter()
+                .zip(fields)
+                .map(|(child, field)| stored_column(child, field.data_type()))
+                .collect();
             Ok(Arc::new(StructArray::try_new(fields.clone(), children?, structs.nulls().cloned())?))
         }
         (DataType::List(_), DataType::List(item)) => {
@@ -109,12 +122,12 @@ fn stored_column(column: &ArrayRef, target: &DataType) -> std::result::Result<Ar
 }
 
 fn exact_microseconds(column: &ArrayRef, target: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
-    let nanoseconds = column
-        .as_any()
-        .downcast_ref::<arrow::array::TimestampNanosecondArray>()
-        .ok_or_else(|| lost(column))?;
+    let nanoseconds =
+        column.as_any().downcast_ref::<arrow::array::TimestampNanosecondArray>().ok_or_else(|| lost(column))?;
     if let Some(value) = nanoseconds.iter().flatten().find(|value| value % 1000 != 0) {
-        return Err(ArrowError::CastError(format!("timestamp of {value} ns is finer than the microseconds that Delta stores")));
+        return Err(ArrowError::CastError(format!(
+            "timestamp of {value} ns is finer than the microseconds that Delta stores"
+        )));
     }
     cast_with_options(column, target, &EXACT)
 }
@@ -151,14 +164,16 @@ fn exact_cast(column: &ArrayRef, target: &DataType) -> std::result::Result<Array
     if *target != DataType::Utf8 {
         let back = cast_with_options(&there, column.data_type(), &EXACT)?;
         if back.as_ref() != column.as_ref() {
-            return Err(ArrowError::CastError(format!("a value does not convert exactly from {} to {target}", column.data_type())));
+            return Err(ArrowError::CastError(format!(
+                "a value does not convert exactly from {} to {target}",
+                column.data_type()
+            )));
         }
     }
     Ok(there)
 }
 
 /// Delta's schema string for a stored schema.
-#[must_use]
 pub fn delta_schema(schema: &Schema) -> Value {
     delta_struct(schema.fields())
 }
@@ -193,7 +208,6 @@ fn delta_type(data_type: &DataType) -> Value {
 }
 
 /// The stored schema that a Delta schema string describes; `None` for types that Pintail does not write.
-#[must_use]
 pub fn schema_from_delta(schema: &Value) -> Option<SchemaRef> {
     Some(Arc::new(Schema::new(fields_from_delta(schema)?)))
 }
@@ -236,8 +250,7 @@ fn type_from_delta(text: &Value) -> Option<DataType> {
     }
 }
 
-/// DuckDB's name of a stored type.
-#[must_use]
+/// `DuckDB`'s name of a stored type.
 pub fn duckdb_type(data_type: &DataType) -> String {
     use DataType as D;
     match data_type {
@@ -280,7 +293,8 @@ mod tests {
     #[test]
     fn the_largest_unsigned_integer_is_stored_exactly() {
         let stored = store(Arc::new(UInt64Array::from(vec![u64::MAX]))).unwrap();
-        let expected = Decimal128Array::from(vec![18_446_744_073_709_551_615_i128]).with_precision_and_scale(20, 0).unwrap();
+        let expected =
+            Decimal128Array::from(vec![18_446_744_073_709_551_615_i128]).with_precision_and_scale(20, 0).unwrap();
         assert_eq!(stored.as_ref(), &expected as &dyn Array);
     }
 

@@ -4,20 +4,22 @@
 //! another writer was faster, the table is loaded again and the change decided again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use chrono::Utc;
+use deltalake_core::DeltaTable;
 use deltalake_core::DeltaTableError;
 use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::transaction::{CommitData, TransactionError};
 use deltalake_core::kernel::{Action, Add, Remove};
-use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, get_actions, logstore_for, read_commit_entry};
+use deltalake_core::logstore::{
+    CommitOrBytes, LogStoreRef, StorageConfig, get_actions, logstore_for, read_commit_entry,
+};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
-use deltalake_core::DeltaTable;
 use serde_json::{Value, json};
 
 use crate::data_file::DataFile;
@@ -58,7 +60,6 @@ pub struct Tables {
 
 impl Tables {
     /// None is open yet.
-    #[must_use]
     pub fn new(lake: Arc<Lake>) -> Self {
         Self { lake, open: Mutex::default() }
     }
@@ -177,14 +178,15 @@ impl Table {
     /// [`Error::Delta`] when delta-rs cannot reach the folder.
     pub fn new(lake: &Lake, name: &str) -> Result<Self> {
         let folder = lake.table(name);
-        let url = url::Url::from_directory_path(&folder)
-            .map_err(|()| Error::Table { table: name.to_owned(), reason: "its folder has no absolute path".to_owned() })?;
+        let url = url::Url::from_directory_path(&folder).map_err(|()| Error::Table {
+            table: name.to_owned(),
+            reason: "its folder has no absolute path".to_owned(),
+        })?;
         let log = logstore_for(&url, StorageConfig::default()).map_err(delta_error(name))?;
         Ok(Self { name: name.to_owned(), folder, log, last: Arc::default() })
     }
 
     /// Whether the lake has such a table.
-    #[must_use]
     pub fn exists(lake: &Lake, name: &str) -> bool {
         lake.table(name).join("_delta_log").is_dir()
     }
@@ -265,7 +267,8 @@ impl Table {
         let actions = self.actions(version).await?.unwrap_or_default();
         Ok(actions.into_iter().find_map(|action| match action {
             Action::Metadata(metadata) => {
-                let properties = metadata.configuration().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+                let properties =
+                    metadata.configuration().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
                 Some((metadata.id().to_owned(), properties))
             }
             _ => None,
@@ -292,7 +295,10 @@ impl Table {
             .and_then(Value::as_str)
             .and_then(|text| serde_json::from_str(text).ok())
             .and_then(|schema: Value| stored::schema_from_delta(&schema))
-            .ok_or_else(|| Error::Table { table: self.name.clone(), reason: "its schema is not one that Pintail writes".to_owned() })?;
+            .ok_or_else(|| Error::Table {
+                table: self.name.clone(),
+                reason: "its schema is not one that Pintail writes".to_owned(),
+            })?;
         let files = state
             .log_data()
             .iter()
@@ -308,7 +314,12 @@ impl Table {
             version: state.version(),
             schema,
             partition_by: state.metadata().partition_columns().iter().map(ToString::to_string).collect(),
-            properties: state.metadata().configuration().iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            properties: state
+                .metadata()
+                .configuration()
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
             created_time: state.metadata().created_time().unwrap_or_default(),
             files,
         })
@@ -550,7 +561,8 @@ impl Snapshot {
             size: file.size,
             rows: Some(file.rows),
         });
-        let definition = change.definition.clone().or_else(|| before.map(Self::definition)).unwrap_or_else(Definition::empty);
+        let definition =
+            change.definition.clone().or_else(|| before.map(Self::definition)).unwrap_or_else(Definition::empty);
         Self {
             id: before.map_or_else(|| uuid::Uuid::new_v4().to_string(), |before| before.id.clone()),
             version: before.map_or(0, |before| before.version + 1),
@@ -563,7 +575,6 @@ impl Snapshot {
     }
 
     /// Schema, partitions and properties as they stand.
-    #[must_use]
     pub fn definition(&self) -> Definition {
         Definition {
             schema: Arc::clone(&self.schema),
@@ -573,14 +584,12 @@ impl Snapshot {
     }
 
     /// Rows of all files, where the log tells.
-    #[must_use]
     pub fn rows(&self) -> Option<u64> {
         self.files.iter().map(|file| file.rows).sum()
     }
 }
 
 /// The former schema with the columns of the newer one that it lacks.
-#[must_use]
 pub fn widened(former: &Schema, newer: &Schema) -> SchemaRef {
     let mut fields: Vec<_> = former.fields().iter().cloned().collect();
     fields.extend(newer.fields().iter().filter(|field| former.field_with_name(field.name()).is_err()).cloned());

@@ -38,7 +38,11 @@ pub async fn vacuum(lake: &Lake, retain: Duration, dry_run: bool) -> Result<Repo
             let name = path.strip_prefix(&table.folder).unwrap_or(&path).to_string_lossy().into_owned();
             let at_work = working.iter().any(|attempt| name.contains(&attempt[..8]));
             let metadata = std::fs::metadata(&path).map_err(Error::io("look at", &path))?;
-            let age = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default();
+            let age = metadata
+                .modified()
+                .ok()
+                .and_then(|time| SystemTime::now().duration_since(time).ok())
+                .unwrap_or_default();
             if needed.contains(&name) || at_work || age < retain {
                 continue;
             }

@@ -14,12 +14,17 @@ fn main() -> ExitCode {
         Err(wrong) => return fail(&wrong.join("\n"), 2),
     };
     let filter = tracing_subscriber::EnvFilter::new(&settings.log);
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(settings.threads).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("start the runtime: {error}"), 2),
-    };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(settings.threads).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(&format!("start the runtime: {error}"), 2),
+        };
     let mut out = std::io::stdout().lock();
     let mut world = World { settings, environment: &environment, out: &mut out };
     match runtime.block_on(cli::run(cli, &mut world)) {

@@ -6,7 +6,6 @@ use super::SourceTable;
 
 /// The table that a key stands for when no pattern claims it: the first folder of the key, else the file's name up to
 /// the first dot; lower case, other characters to `_`. None: the key has no such name, or the reserved `quarantine`.
-#[must_use]
 pub fn table_of_key(key: &str) -> Option<String> {
     let key = key.trim_start_matches('/');
     let name = match key.split_once('/') {

@@ -19,7 +19,6 @@ impl Place {
     }
 
     /// The first line of a file: for what concerns the file as a whole.
-    #[must_use]
     pub fn file(file: &Path) -> Self {
         Self::new(file, 1)
     }

@@ -74,7 +74,6 @@ impl Project {
     }
 
     /// The project of a lake without one: nothing declared, everything inferred.
-    #[must_use]
     pub fn empty() -> Self {
         Self {
             name: String::new(),
@@ -88,13 +87,11 @@ impl Project {
     }
 
     /// The model of that name.
-    #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.name == name)
     }
 
     /// The declared source that takes a raw key: patterns first, in the order of declaration, then table names.
-    #[must_use]
     pub fn claim(&self, key: &str) -> Option<&SourceTable> {
         self.claims.index(key).and_then(|index| self.sources.get(index))
     }

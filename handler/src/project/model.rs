@@ -50,7 +50,6 @@ pub enum Relation {
 
 impl Relation {
     /// The schema that SQL of the project finds the table in.
-    #[must_use]
     pub fn schema(&self) -> &'static str {
         match self {
             Self::Source { .. } | Self::Model { zone: Zone::Silver, .. } => "silver",
@@ -60,7 +59,6 @@ impl Relation {
     }
 
     /// The table's name in its schema.
-    #[must_use]
     pub fn name(&self) -> &str {
         match self {
             Self::Source { table: name } | Self::Model { name, .. } | Self::Seed { name } => name,
@@ -105,7 +103,6 @@ pub struct Model {
 
 impl Model {
     /// How SQL of the project names it.
-    #[must_use]
     pub fn relation(&self) -> Relation {
         Relation::Model { zone: self.zone, name: self.name.clone() }
     }

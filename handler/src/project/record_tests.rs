@@ -100,7 +100,8 @@ fn begins_with_operator(expression: &str) -> bool {
     let text = expression.trim_start().to_lowercase();
     text.starts_with(['<', '>', '=', '!', '~'])
         || ["in", "not", "is", "between", "like", "ilike", "similar"].iter().any(|word| {
-            text.strip_prefix(word).is_some_and(|rest| rest.starts_with([' ', '(', '\n'])) && (*word != "not" || follows_not(&text))
+            text.strip_prefix(word).is_some_and(|rest| rest.starts_with([' ', '(', '\n']))
+                && (*word != "not" || follows_not(&text))
         })
 }
 
