@@ -213,7 +213,7 @@ async fn ingest(arguments: IngestArguments, world: &mut World<'_>) -> Result<u8>
     let lake = existing(&arguments.lake.lake, world)?;
     let request = Request { keys: arguments.keys, again: arguments.again };
     if arguments.dry_run {
-        let plan = ingest::plan(&lake, &project, &request).await?;
+        let plan = ingest::plan(&lake, &project, &request)?;
         let text = if arguments.json { report::planned_json(&plan)? } else { report::planned(&plan) };
         return say(world, &text).map(|()| 0);
     }

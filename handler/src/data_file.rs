@@ -2,6 +2,7 @@
 //! A file has a unique name and is of no consequence until a commit names it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,11 +81,11 @@ impl DataFileWriter {
             return Ok(());
         }
         if self.target.partition_by.is_empty() {
-            return self.write_partition(Vec::new(), batch);
+            return self.write_partition(&Vec::new(), batch);
         }
         for (partition, rows) in self.split(batch)? {
             let part = take_record_batch(batch, &UInt32Array::from(rows)).map_err(Error::columns("partition rows"))?;
-            self.write_partition(partition, &part)?;
+            self.write_partition(&partition, &part)?;
         }
         Ok(())
     }
@@ -119,16 +120,16 @@ impl DataFileWriter {
         Ok(parts)
     }
 
-    fn write_partition(&mut self, partition: Partition, batch: &RecordBatch) -> Result<()> {
-        if !self.open.contains_key(&partition) {
+    fn write_partition(&mut self, partition: &Partition, batch: &RecordBatch) -> Result<()> {
+        if !self.open.contains_key(partition) {
             if self.open.len() >= OPEN_PARTITIONS {
                 self.close_all()?;
             }
-            let open = self.begin(&partition)?;
+            let open = self.begin(partition)?;
             self.open.insert(partition.clone(), open);
         }
-        if let Some(open) = self.open.get_mut(&partition) {
-            open.writer.write(batch).map_err(|error| parquet_error(&open.path, error))?;
+        if let Some(open) = self.open.get_mut(partition) {
+            open.writer.write(batch).map_err(|error| parquet_error(&open.path, &error))?;
             open.rows += batch.num_rows() as u64;
         }
         Ok(())
@@ -138,9 +139,9 @@ impl DataFileWriter {
         let mut path = String::new();
         for (column, value) in self.target.partition_by.iter().zip(partition) {
             let value = value.as_deref().map_or("__HIVE_DEFAULT_PARTITION__".to_owned(), escape);
-            path.push_str(&format!("{}={value}/", escape(column)));
+            let _ = write!(path, "{}={value}/", escape(column));
         }
-        path.push_str(&format!("{}-{}.parquet", self.target.name, self.begun));
+        let _ = write!(path, "{}-{}.parquet", self.target.name, self.begun);
         self.begun += 1;
         let full = self.target.folder.join(&path);
         let folder = full.parent().unwrap_or(Path::new("."));
@@ -152,14 +153,14 @@ impl DataFileWriter {
             .set_created_by("pintail".to_owned())
             .build();
         let writer = ArrowWriter::try_new(file, Arc::clone(&self.target.schema), Some(properties))
-            .map_err(|error| parquet_error(&path, error))?;
+            .map_err(|error| parquet_error(&path, &error))?;
         Ok(Open { path, writer, rows: 0 })
     }
 
     fn close_all(&mut self) -> Result<()> {
         for (partition, open) in std::mem::take(&mut self.open) {
             fault::before_write();
-            let metadata = open.writer.close().map_err(|error| parquet_error(&open.path, error))?;
+            let metadata = open.writer.close().map_err(|error| parquet_error(&open.path, &error))?;
             self.written.push(data_file(&self.target, partition, (open.path, open.rows), &metadata)?);
         }
         Ok(())
@@ -247,12 +248,12 @@ fn escape(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
     escaped
 }
 
-fn parquet_error(path: &str, error: parquet::errors::ParquetError) -> Error {
+fn parquet_error(path: &str, error: &parquet::errors::ParquetError) -> Error {
     Error::columns(format!("write data file {path}"))(arrow::error::ArrowError::ParquetError(error.to_string()))
 }

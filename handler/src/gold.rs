@@ -228,7 +228,13 @@ pub async fn refresh(run: &Run) -> Result<Vec<GoldEntry>> {
 
 async fn refresh_model(run: &Run, plan: &Plan<'_>) -> Result<GoldEntry> {
     let table = run.tables.table(&format!("gold/{}", plan.model.name))?;
-    let entry = |version, status, reason| GoldEntry { table: plan.model.name.clone(), version, status, reason };
+    let entry = |version, status, reason| GoldEntry {
+        table: plan.model.name.clone(),
+        version,
+        status,
+        reason,
+        warnings: Vec::new(),
+    };
     let started = Instant::now();
     let mut round = 0;
     loop {
@@ -246,7 +252,9 @@ async fn refresh_model(run: &Run, plan: &Plan<'_>) -> Result<GoldEntry> {
         let pinned = plan.pin(&run.tables, &run.project).await?;
         let refresh = Refresh { run, plan, table: &table, former: former.as_deref(), pinned: &pinned };
         match refresh.run().await {
-            Ok(Some(version)) => return Ok(entry(Some(version), GoldStatus::Refreshed, None)),
+            Ok(Some((version, warnings))) => {
+                return Ok(GoldEntry { warnings, ..entry(Some(version), GoldStatus::Refreshed, None) });
+            }
             Ok(None) if started.elapsed() > run.patience() => {
                 return Err(Error::Contended { table: table.name.clone(), seconds: run.settings.patience_seconds });
             }
@@ -301,8 +309,8 @@ struct Computed {
 }
 
 impl Refresh<'_> {
-    /// Computes, tests and commits; `None` when another worker's commit came between.
-    async fn run(&self) -> Result<Option<u64>> {
+    /// Computes, tests and commits: the version and what tests warn of; `None` when another worker's commit came between.
+    async fn run(&self) -> Result<Option<(u64, Vec<String>)>> {
         let engine = self.run.engine()?;
         let tree = check::admit(engine, self.plan.model)?;
         let scope = match self.former {
@@ -315,7 +323,7 @@ impl Refresh<'_> {
         let computed = self.compute(engine, scope.as_ref())?;
         let tested = self.test(engine, &computed);
         let committed = match tested {
-            Ok(()) => self.commit(&computed).await,
+            Ok(warnings) => self.commit(&computed).await.map(|version| Some((version?, warnings))),
             Err(error) => Err(error),
         };
         if !matches!(committed, Ok(Some(_))) && !matches!(committed, Err(Error::Delta { .. })) {
@@ -356,11 +364,11 @@ impl Refresh<'_> {
         Ok(Computed { add, remove, schema })
     }
 
-    /// The tests see the whole table as it would be, and the inputs whole.
-    fn test(&self, engine: &Engine, computed: &Computed) -> Result<()> {
+    /// The tests see the whole table as it would be, and the inputs whole. Returns what those that only warn found.
+    fn test(&self, engine: &Engine, computed: &Computed) -> Result<Vec<String>> {
         let model = self.plan.model;
         if model.tests.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let removed: BTreeSet<&str> = computed.remove.iter().map(|file| file.path.as_str()).collect();
         let standing = self.former.map_or(&[][..], |former| &former.files).iter().map(|file| file.path.as_str());
@@ -371,16 +379,11 @@ impl Refresh<'_> {
             .collect();
         self.plan.define(engine, &self.run.project, (self.pinned, None))?;
         engine.define("gold", &model.name, &Stands::Files { paths, schema: Arc::clone(&computed.schema) })?;
-        for failure in quality::test_model(engine, &model.tests)? {
-            match failure {
-                Failure { severity: Severity::Error, .. } => {
-                    let what = format!("model {}", model.name);
-                    return Err(Error::Refused { what, reason: failure.text() });
-                }
-                Failure { severity: Severity::Warn, .. } => tracing::warn!(model = model.name, "{}", failure.text()),
-            }
+        let failures = quality::test_model(engine, &model.tests)?;
+        if let Some(failure) = failures.iter().find(|failure| failure.severity == Severity::Error) {
+            return Err(Error::Refused { what: format!("model {}", model.name), reason: failure.text() });
         }
-        Ok(())
+        Ok(failures.iter().map(Failure::text).collect())
     }
 
     /// Commits to exactly the version after the one that was loaded before the inputs were pinned.

@@ -74,7 +74,7 @@ pub struct Planned {
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Document`]; [`Error::Key`] for a key that may not be read.
-pub async fn plan(lake: &Lake, project: &Project, request: &Request) -> Result<Vec<Planned>> {
+pub fn plan(lake: &Lake, project: &Project, request: &Request) -> Result<Vec<Planned>> {
     let mut keys: BTreeSet<String> = request.keys.iter().cloned().collect();
     if keys.is_empty() {
         keys.extend(lake.keys()?.keys);
@@ -151,8 +151,7 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         }
         pending.extend(held);
     }
-    let gold = gold::refresh(run).await?;
-    walk.note_gold(gold);
+    walk.refresh_gold().await?;
     Ok(walk.summary)
 }
 
@@ -242,6 +241,7 @@ impl Walk<'_> {
     }
 
     async fn look(&mut self, key: &str) -> Result<Look> {
+        self.run.lake.raw_path(key)?;
         if is_ignored(key) {
             return Err(Error::Key {
                 key: key.to_owned(),
@@ -255,7 +255,7 @@ impl Walk<'_> {
             if claim.attempt != self.run.attempt.id && attempt::is_alive(&self.run.lake, &claim.attempt)? {
                 return Ok(Look::Held);
             }
-            return self.take(key, object, stored);
+            return self.take(key, object, &stored);
         }
         match (&object, stored.done()) {
             (None, None) => Ok(Look::Absent),
@@ -266,9 +266,9 @@ impl Walk<'_> {
                 if !anew && self.holds(done).await? {
                     return Ok(Look::Unchanged(Box::new(done.clone())));
                 }
-                self.take(key, Some(object.clone()), stored)
+                self.take(key, Some(object.clone()), &stored)
             }
-            _ => self.take(key, object, stored),
+            _ => self.take(key, object, &stored),
         }
     }
 
@@ -287,7 +287,7 @@ impl Walk<'_> {
         Ok(true)
     }
 
-    fn take(&self, key: &str, object: Option<RawObject>, stored: Stored) -> Result<Look> {
+    fn take(&self, key: &str, object: Option<RawObject>, stored: &Stored) -> Result<Look> {
         let started_at = Utc::now();
         let taken_over = stored.claim().is_some_and(|claim| claim.attempt != self.run.attempt.id);
         let mut tables: BTreeSet<String> = stored.claim().into_iter().flat_map(|claim| claim.tables.clone()).collect();
@@ -322,8 +322,7 @@ impl Walk<'_> {
                 group.first().and_then(|first| Source::of_key(&self.run.project, &first.key).ok()).unwrap_or(nowhere);
             self.publish(&source, group, &mut outcomes).await?;
         }
-        let gold = gold::refresh(self.run).await?;
-        self.note_gold(gold.clone());
+        let gold = self.refresh_gold().await?;
         let mut again = Vec::new();
         for published in outcomes.published {
             again.extend(self.finish(published, &gold)?);
@@ -335,17 +334,6 @@ impl Walk<'_> {
             again.extend(self.once_more(claimed));
         }
         Ok(again)
-    }
-
-    /// Keeps what stands now; a table that this run computed stays told as such.
-    fn note_gold(&mut self, mut now: Vec<GoldEntry>) {
-        let refreshed = |entry: &&GoldEntry| entry.status == GoldStatus::Refreshed;
-        let before: BTreeSet<String> =
-            self.summary.gold.iter().filter(refreshed).map(|entry| entry.table.clone()).collect();
-        for entry in now.iter_mut().filter(|entry| entry.status == GoldStatus::Fresh && before.contains(&entry.table)) {
-            entry.status = GoldStatus::Refreshed;
-        }
-        self.summary.gold = now;
     }
 
     async fn publish(&mut self, source: &Source<'_>, group: Vec<Claimed>, outcomes: &mut Outcome) -> Result<()> {
@@ -363,10 +351,26 @@ impl Walk<'_> {
             Err(error @ Error::Superseded { .. }) => Err(error),
             // One source's failure is not its neighbours'.
             Err(error) => {
-                claims.iter().for_each(|claimed| self.fail(&claimed.key, &error, Some(claimed)));
+                for claimed in &claims {
+                    self.fail(&claimed.key, &error, Some(claimed));
+                }
                 Ok(())
             }
         }
+    }
+
+    /// Refreshes gold; the summary keeps what the run did to each table.
+    async fn refresh_gold(&mut self) -> Result<Vec<GoldEntry>> {
+        let now = gold::refresh(self.run).await?;
+        let former = std::mem::replace(&mut self.summary.gold, now.clone());
+        for entry in &mut self.summary.gold {
+            let earlier =
+                former.iter().find(|earlier| earlier.table == entry.table && earlier.version == entry.version);
+            if let Some(earlier) = earlier.filter(|_| entry.status == GoldStatus::Fresh) {
+                *entry = earlier.clone();
+            }
+        }
+        Ok(now)
     }
 
     fn once_more(&mut self, claimed: Claimed) -> Option<String> {

@@ -140,11 +140,10 @@ impl Lake {
     pub fn raw_path(&self, key: &str) -> Result<PathBuf> {
         let refuse = |reason: &str| Error::Key { key: key.to_owned(), reason: reason.to_owned() };
         let relative = Path::new(key);
-        if key.is_empty()
-            || key.contains('\0')
-            || !relative.components().all(|part| matches!(part, Component::Normal(_)))
-        {
-            return Err(refuse("a key is a path below raw/, without `..`"));
+        // One file, one key: `a//b` and `a/./b` would be other names of `a/b`.
+        let plain = !key.contains('\0') && key.split('/').all(|segment| !["", ".", ".."].contains(&segment));
+        if !plain || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(refuse("a key is a path below raw/, without `..`, `.` or `//`"));
         }
         let path = self.raw.join(relative);
         match path.canonicalize() {
@@ -163,6 +162,11 @@ impl Lake {
     /// [`Error::Key`] for a key that may not be read, [`Error::Io`] when it cannot be.
     pub fn look(&self, key: &str, known: Option<(&Stamp, &str)>) -> Result<Option<RawObject>> {
         let path = self.raw_path(key)?;
+        // Before it is opened: a named pipe would wait for its writer.
+        let special = fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+        if special {
+            return Err(Error::Key { key: key.to_owned(), reason: "it is no regular file".to_owned() });
+        }
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(error) if is_missing(&error) => return Ok(None),

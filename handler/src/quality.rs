@@ -1,12 +1,14 @@
 //! Tests: what the project demands of records, and of tables before they are published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, AsArray, Int64Array};
 
+use crate::check;
 use crate::contract::{Contract, RECORD_NUMBER};
 use crate::engine::{Engine, quoted, text_literal};
 use crate::error::Result;
+use crate::guard::{self, Rules};
 use crate::project::{ModelTest, RecordCheck, RecordTest, Severity};
 
 /// What the tests found in the records of one object.
@@ -30,7 +32,7 @@ pub fn test_records(engine: &Engine, table: &str, tests: &[RecordTest], contract
     let (unique, single): (Vec<_>, Vec<_>) =
         tests.iter().partition(|test| matches!(test.check, RecordCheck::Unique { .. }));
     for test in single {
-        run(engine, test, &failing(test, &relation, contract), &mut findings)?;
+        run(engine, table, (test, &failing(test, &relation, contract)), &mut findings)?;
     }
     let failed: Vec<String> = findings.verdicts.keys().map(u64::to_string).collect();
     let sound =
@@ -43,7 +45,7 @@ pub fn test_records(engine: &Engine, table: &str, tests: &[RecordTest], contract
              min({RECORD_NUMBER}) OVER (PARTITION BY {column}) AS earlier FROM {relation} WHERE {column} IS NOT NULL AND {sound}) \
              WHERE earlier < {RECORD_NUMBER}"
         );
-        run(engine, test, &sql, &mut findings)?;
+        run(engine, table, (test, &sql), &mut findings)?;
     }
     Ok(findings)
 }
@@ -69,7 +71,14 @@ fn failing(test: &RecordTest, relation: &str, contract: &Contract) -> String {
     format!("SELECT {RECORD_NUMBER}, {detail} FROM {relation} WHERE {condition}")
 }
 
-fn run(engine: &Engine, test: &RecordTest, sql: &str, findings: &mut Findings) -> Result<()> {
+fn run(engine: &Engine, table: &str, (test, sql): (&RecordTest, &str), findings: &mut Findings) -> Result<()> {
+    let relations = BTreeSet::from([format!("silver.{}", table.to_lowercase())]);
+    guard::admit(
+        engine,
+        &format!("test {} ({})", test.name, test.place),
+        sql,
+        &Rules { relations: &relations, stable: true },
+    )?;
     engine.select(&format!("test {}", test.name), sql, |batch| {
         let numbers =
             batch.column(0).as_any().downcast_ref::<Int64Array>().cloned().unwrap_or_else(|| Vec::<i64>::new().into());
@@ -113,6 +122,7 @@ impl Failure {
 pub fn test_model(engine: &Engine, tests: &[ModelTest]) -> Result<Vec<Failure>> {
     let mut failures = Vec::new();
     for test in tests {
+        check::admit_test(engine, test)?;
         let what = format!("test {}", test.name);
         let (_, batches) = engine.collect(&what, &format!("SELECT count(*) FROM ({}\n)", test.sql))?;
         let rows = batches

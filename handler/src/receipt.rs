@@ -50,6 +50,9 @@ pub struct GoldEntry {
     /// Why it is withheld.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Tests that only warn and found failing rows in this refresh.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// How a gold table stands to its inputs.

@@ -98,6 +98,9 @@ pub fn summary(summary: &Summary) -> String {
             (GoldStatus::Refreshed, _) => writeln!(text, "gold.{}: refreshed, {version}", entry.table),
             _ => writeln!(text, "gold.{}: fresh, {version}", entry.table),
         };
+        for warning in &entry.warnings {
+            let _ = writeln!(text, "  warning: {warning}");
+        }
     }
     for (table, differences) in &summary.differences {
         let _ = writeln!(

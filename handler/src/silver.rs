@@ -1,25 +1,27 @@
 //! Silver: the records of one object become rows of its tables. A function of the object's bytes, the contract and
-//! the silver models; of nothing else.
+//! the silver models; of nothing else. First the columns are surveyed, then, under a settled contract, the object is
+//! staged ([`crate::staging`]).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
-use records::{Depth, FileInput, Plan, Survey};
+use records::{Depth, FileInput, Survey};
 
-use crate::contract::{Contract, Mapping, RESCUED, is_added, lineage_fields, visible};
-use crate::data_file::{DataFile, DataFileWriter, Target, discard};
-use crate::engine::{Engine, Relation};
+use crate::contract::{Contract, Mapping};
+use crate::data_file::DataFile;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, RawObject};
-use crate::project::{Model, Severity};
 use crate::source::Source;
-use crate::stored::{conform_batch, stored_batch, stored_schema};
-use crate::table::{Definition, widened};
-use crate::{quality, quarantine, receipt};
+use crate::staging::Staging;
+use crate::table::Definition;
+
+/// A result that data may refuse: the inner error is the reason, the outer one a failure of ours.
+pub type Verdict<T> = Result<std::result::Result<T, String>>;
+
+/// DuckDB, started when it is first needed: an object without tests and models does without.
+pub type Lazy<'a> = &'a dyn Fn() -> Result<&'a Engine>;
 
 /// Rows for one table.
 #[derive(Debug, Clone)]
@@ -88,12 +90,7 @@ impl Work<'_> {
             Err(reason) => return Ok(Surveyed { object, mapping: Err(reason) }),
         };
         let input = self.open(&object)?;
-        let look = |depth| -> Result<std::result::Result<Survey, String>> {
-            match records::survey(&input, &options, depth) {
-                Ok(survey) => Ok(Ok(survey)),
-                Err(error) => unreadable(&object.key, error).map(Err),
-            }
-        };
+        let look = |depth| -> Verdict<Survey> { judged(&object.key, records::survey(&input, &options, depth)) };
         let survey = match look(Depth::Names)? {
             Ok(names) if contract.depth(&names, self.source.declared) == Depth::Values => look(Depth::Values)?,
             other => other,
@@ -112,7 +109,11 @@ impl Work<'_> {
         Ok(Surveyed { object, mapping })
     }
 
-    fn open(&self, object: &RawObject) -> Result<FileInput> {
+    /// The object's bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Key`].
+    pub fn open(&self, object: &RawObject) -> Result<FileInput> {
         let path = self.lake.raw_path(&object.key)?;
         let file = std::fs::File::open(&path).map_err(Error::io("open", &path))?;
         FileInput::new(file).map_err(Error::io("open", &path))
@@ -123,388 +124,30 @@ impl Work<'_> {
     /// # Errors
     /// Failures of ours; bad data ends in the quarantine rows.
     pub fn stage(&self, engine: Lazy<'_>, surveyed: &Surveyed, contract: &Contract) -> Result<SilverRows> {
+        let staging = Staging::new(self, engine, &surveyed.object, contract)?;
         let options = self.source.options(&surveyed.object.key).ok();
         let rows = match (&options, &surveyed.mapping) {
-            (Some(options), Ok(mapping)) => self.read(engine, &surveyed.object, options, (mapping, contract)),
-            (_, Err(reason)) => self.unreadable(engine, &surveyed.object, (reason, contract)),
-            (None, Ok(_)) => self.unreadable(engine, &surveyed.object, ("nothing says how it is to be read", contract)),
+            (Some(options), Ok(mapping)) => staging.read(options, mapping),
+            (_, Err(reason)) => staging.unreadable(reason),
+            (None, Ok(_)) => staging.unreadable("nothing says how it is to be read"),
         }?;
         Ok(SilverRows { options, ..rows })
     }
 
-    fn read(
-        &self,
-        engine: Lazy<'_>,
-        object: &RawObject,
-        options: &records::Options,
-        (mapping, contract): (&Mapping, &Contract),
-    ) -> Result<SilverRows> {
-        let mut plan = contract.plan(mapping, self.source.declared);
-        loop {
-            let pass = match self.pass(object, options, &plan, contract)? {
-                Ok(pass) => pass,
-                Err(reason) => return self.unreadable(engine, object, (&reason, contract)),
-            };
-            match self.judge(engine, object, &pass, (&mut plan, contract))? {
-                Some(rows) => return Ok(rows),
-                None => self.discard(&pass)?,
-            }
-        }
-    }
-
-    /// One pass over the bytes; the inner error says why the object cannot be read as a whole.
-    fn pass(
-        &self,
-        object: &RawObject,
-        options: &records::Options,
-        plan: &Plan,
-        contract: &Contract,
-    ) -> Result<std::result::Result<Pass, String>> {
-        let input = self.open(object)?;
-        let schema = contract.schema()?;
-        let mut pass = Writers {
-            rows: DataFileWriter::new(self.target(
-                &self.source.table,
-                object,
-                &schema,
-                self.partition_by(&self.source.table, self.source_partitions()),
-            )),
-            rejects: DataFileWriter::new(self.target(quarantine::TABLE, object, &quarantine::SCHEMA, Vec::new())),
-        };
-        let (mut records, mut rejected) = (0, 0);
-        let mut failure = None;
-        match records::read(&input, options, plan) {
-            Err(error) => failure = Some(unreadable(&object.key, error)?),
-            Ok(reader) => {
-                for batch in reader {
-                    let batch = match batch {
-                        Ok(batch) => batch,
-                        Err(error) => {
-                            failure = Some(unreadable(&object.key, error)?);
-                            break;
-                        }
-                    };
-                    records += batch.records;
-                    rejected += batch.rejects.len() as u64;
-                    match self.with_lineage(object, &batch, &schema) {
-                        Ok(rows) => pass.rows.write(&rows)?,
-                        Err(error) => {
-                            failure = Some(error.to_string());
-                            break;
-                        }
-                    }
-                    pass.rejects.write(&quarantine::rows(&self.source.name(), object, &batch.rejects)?)?;
-                }
-            }
-        }
-        let finished = pass.finish(records, rejected)?;
-        if let Some(reason) = failure {
-            self.discard(&finished)?;
-            return Ok(Err(reason));
-        }
-        Ok(Ok(finished))
-    }
-
-    /// What the tests, the limit of rejects and the silver models say of a pass: the rows to publish, or `None` after
-    /// adding to the plan what the next pass has to reject.
-    fn judge(
-        &self,
-        engine: Lazy<'_>,
-        object: &RawObject,
-        pass: &Pass,
-        (plan, contract): (&mut Plan, &Contract),
-    ) -> Result<Option<SilverRows>> {
-        let rows = |tables, warnings, refused| SilverRows {
-            records: pass.records,
-            accepted: pass.records - pass.rejected,
-            warnings,
-            tables,
-            quarantine: pass.rejects.clone(),
-            refused,
-            options: None,
-        };
-        if plan.refuse.is_some() {
-            return Ok(Some(rows(self.no_rows(engine, contract)?, BTreeMap::new(), plan.refuse.clone())));
-        }
-        let tests = self.source.declared.map_or(&[][..], |source| &source.tests);
-        let mut warnings = BTreeMap::new();
-        if !tests.is_empty() {
-            self.define(engine, &self.source.table, &pass.rows, &contract.schema()?)?;
-            let findings = quality::test_records(engine()?, &self.source.table, tests, contract)?;
-            // The second pass leaves out what the first one found, and so finds nothing.
-            if plan.verdicts.is_empty() && !findings.verdicts.is_empty() {
-                plan.verdicts = findings.verdicts;
-                return Ok(None);
-            }
-            warnings = findings.warnings;
-        }
-        plan.refuse = self.too_many_rejects(pass);
-        if plan.refuse.is_some() {
-            return Ok(None);
-        }
-        match self.models(engine, object, pass, contract)? {
-            Ok(tables) => Ok(Some(rows(tables, warnings, None))),
-            Err(reason) => {
-                plan.refuse = Some(reason);
-                Ok(None)
-            }
-        }
-    }
-
-    fn too_many_rejects(&self, pass: &Pass) -> Option<String> {
-        let limit = self.source.declared?.max_rejects?;
-        #[expect(clippy::cast_precision_loss, reason = "a share of records")]
-        let share = pass.rejected as f64 / pass.records.max(1) as f64;
-        let (rejected, records) = (pass.rejected, pass.records);
-        (share > limit).then(|| {
-            format!("the file has {rejected} rejects in {records} records, more than max_rejects {limit} allows")
-        })
-    }
-
-    /// The rows of the plain table and of every silver model; the inner error says why the object is refused.
-    fn models(
-        &self,
-        engine: Lazy<'_>,
-        object: &RawObject,
-        pass: &Pass,
-        contract: &Contract,
-    ) -> Result<std::result::Result<Vec<TableRows>, String>> {
-        let schema = contract.schema()?;
-        let mut tables = vec![self.rows(
-            &self.source.table,
-            &schema,
-            (self.partition_by(&self.source.table, self.source_partitions()), pass.rows.clone()),
-        )];
-        for model in &self.source.models {
-            self.define(engine, &self.source.table, &pass.rows, &visible(&schema, &model.sql))?;
-            match self.model(engine, object, model)? {
-                Ok(rows) => tables.push(rows),
-                Err(reason) => {
-                    tables[1..].iter().try_for_each(|rows| discard(&self.lake.table(&rows.table), &rows.files))?;
-                    return Ok(Err(reason));
-                }
-            }
-        }
-        Ok(Ok(tables))
-    }
-
-    /// The rows of a silver model; the inner error says why the object is refused.
-    fn model(
-        &self,
-        engine: Lazy<'_>,
-        object: &RawObject,
-        model: &Model,
-    ) -> Result<std::result::Result<TableRows, String>> {
-        let (own, schema) = match self.model_schema(engine, model) {
-            Ok(schemas) => schemas,
-            Err(error) if error.is_verdict() => return Ok(Err(error.chain())),
-            Err(error) => return Err(error),
-        };
-        let what = format!("model {}", model.name);
-        let fresh = with_lineage_of(&own);
-        let mut writer = DataFileWriter::new(self.target(
-            &model.name,
-            object,
-            &schema,
-            self.partition_by(&model.name, &model.partition_by),
-        ));
-        let written = engine()?.select(&what, &model.sql, |batch| {
-            let rows = without_lineage_columns(&batch)
-                .and_then(|rows| stored_batch(&rows, &own))
-                .and_then(|rows| self.lineage(object, &rows, &fresh, None))
-                .and_then(|rows| conform_batch(&rows, &schema));
-            writer.write(&rows.map_err(Error::columns(what.clone()))?)
-        });
-        let rows =
-            self.rows(&model.name, &schema, (self.partition_by(&model.name, &model.partition_by), writer.finish()?));
-        let tested = written.and_then(|_| {
-            self.define(engine, &model.name, &rows.files, &rows.schema)?;
-            quality::test_model(engine()?, &model.tests)
-        });
-        let reason = match tested {
-            Ok(failures) => match failures.iter().find(|failure| failure.severity == Severity::Error) {
-                None => return Ok(Ok(rows)),
-                Some(failure) => format!("model {}: {}", model.name, failure.text()),
-            },
-            Err(error @ (Error::Columns { .. } | Error::Sql { verdict: true, .. })) => error.chain(),
-            Err(error) => return Err(error),
-        };
-        discard(&self.lake.table(&rows.table), &rows.files)?;
-        Ok(Err(reason))
-    }
-
-    /// The columns that a model gives as they are stored, and the schema of its table: what is stored keeps its types,
-    /// columns that are new come at the end.
-    fn model_schema(&self, engine: Lazy<'_>, model: &Model) -> Result<(SchemaRef, SchemaRef)> {
-        let columns = engine()?.columns(&format!("model {}", model.name), &model.sql)?;
-        let own: Vec<_> = columns.fields().iter().filter(|field| !is_added(field.name())).cloned().collect();
-        let own = stored_schema(&Schema::new(own))?;
-        let fresh = with_lineage_of(&own);
-        let stored = self.stored.get(&format!("silver/{}", model.name)).filter(|_| !self.again);
-        let schema = stored.map_or_else(|| Arc::clone(&fresh), |stored| widened(&stored.schema, &fresh));
-        Ok((own, schema))
-    }
-
-    /// The tables of an object of which nothing is accepted.
-    fn no_rows(&self, engine: Lazy<'_>, contract: &Contract) -> Result<Vec<TableRows>> {
-        let schema = contract.schema()?;
-        let mut tables = vec![self.rows(
-            &self.source.table,
-            &schema,
-            (self.partition_by(&self.source.table, self.source_partitions()), Vec::new()),
-        )];
-        for model in &self.source.models {
-            self.define(engine, &self.source.table, &[], &visible(&schema, &model.sql))?;
-            match self.model_schema(engine, model) {
-                Ok((_, schema)) => tables.push(self.rows(
-                    &model.name,
-                    &schema,
-                    (self.partition_by(&model.name, &model.partition_by), Vec::new()),
-                )),
-                Err(error) if error.is_verdict() => {
-                    tracing::debug!(model = model.name, error = error.chain(), "no table to empty");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(tables)
-    }
-
-    fn rows(&self, table: &str, schema: &SchemaRef, (partition_by, files): (Vec<String>, Vec<DataFile>)) -> TableRows {
-        TableRows { table: format!("silver/{table}"), schema: Arc::clone(schema), partition_by, files }
-    }
-
-    fn discard(&self, pass: &Pass) -> Result<()> {
-        discard(&self.lake.table(&format!("silver/{}", self.source.table)), &pass.rows)?;
-        discard(&self.lake.table(&format!("silver/{}", quarantine::TABLE)), &pass.rejects)
-    }
-
-    fn define(&self, engine: Lazy<'_>, name: &str, files: &[DataFile], schema: &SchemaRef) -> Result<()> {
-        let folder = self.lake.table(&format!("silver/{name}"));
-        let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(&file.path)).collect();
-        engine()?.define("silver", name, &Relation::Files { paths, schema: Arc::clone(schema) })
-    }
-
-    fn unreadable(
-        &self,
-        engine: Lazy<'_>,
-        object: &RawObject,
-        (reason, contract): (&str, &Contract),
-    ) -> Result<SilverRows> {
-        let mut writer = DataFileWriter::new(self.target(quarantine::TABLE, object, &quarantine::SCHEMA, Vec::new()));
-        writer.write(&quarantine::rows(&self.source.name(), object, &[quarantine::whole(reason)])?)?;
-        Ok(SilverRows {
-            records: 1,
-            accepted: 0,
-            warnings: BTreeMap::new(),
-            tables: self.no_rows(engine, contract)?,
-            quarantine: writer.finish()?,
-            refused: Some(reason.to_owned()),
-            options: None,
-        })
-    }
-
-    fn source_partitions(&self) -> &[String] {
-        self.source.declared.map_or(&[], |source| &source.partition_by)
-    }
-
-    /// A table that exists keeps its partitions until it is made again.
-    fn partition_by(&self, table: &str, declared: &[String]) -> Vec<String> {
-        let stored = self.stored.get(&format!("silver/{table}")).filter(|_| !self.again);
-        stored.map_or_else(|| declared.to_vec(), |stored| stored.partition_by.clone())
-    }
-
-    fn target(&self, table: &str, object: &RawObject, schema: &SchemaRef, partition_by: Vec<String>) -> Target {
-        let unique = uuid::Uuid::new_v4().simple().to_string();
-        Target {
-            folder: self.lake.table(&format!("silver/{table}")),
-            name: format!("{}-{}-{}", receipt::object_name(&object.key), &self.attempt[..8], &unique[..8]),
-            schema: Arc::clone(schema),
-            partition_by,
-        }
-    }
-
-    /// Typed records as rows of the plain table.
-    fn with_lineage(
-        &self,
-        object: &RawObject,
-        batch: &records::Batch,
-        schema: &SchemaRef,
-    ) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
-        let mut columns: Vec<ArrayRef> = batch.rows.columns().to_vec();
-        let mut fields: Vec<_> = batch.rows.schema().fields().iter().cloned().collect();
-        let rescued = schema.field_with_name(RESCUED).is_ok();
-        if rescued && batch.rows.column_by_name(RESCUED).is_none() {
-            columns.push(arrow::array::new_null_array(&arrow::datatypes::DataType::Utf8, batch.record_numbers.len()));
-            fields.push(Arc::new(arrow::datatypes::Field::new(RESCUED, arrow::datatypes::DataType::Utf8, true)));
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.record_numbers.len()));
-        let rows = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?;
-        let own: SchemaRef = Arc::new(Schema::new(schema.fields()[..rows.num_columns()].to_vec()));
-        let rows = stored_batch(&rows, &own)?;
-        self.lineage(object, &rows, schema, Some(&batch.record_numbers))
-    }
-
-    fn lineage(
-        &self,
-        object: &RawObject,
-        rows: &RecordBatch,
-        schema: &SchemaRef,
-        numbers: Option<&[u64]>,
-    ) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
-        let count = rows.num_rows();
-        let time = |time: DateTime<Utc>| {
-            Arc::new(TimestampMicrosecondArray::from(vec![time.timestamp_micros(); count])) as ArrayRef
-        };
-        let mut columns = rows.columns().to_vec();
-        columns.push(Arc::new(StringArray::from(vec![object.key.as_str(); count])));
-        columns.push(Arc::new(StringArray::from(vec![object.version.as_str(); count])));
-        columns.push(time(object.modified));
-        columns.push(time(self.ingested_at));
-        if let Some(numbers) = numbers {
-            columns.push(Arc::new(numbers.iter().map(|number| i64::try_from(*number).ok()).collect::<Int64Array>()));
-        }
-        RecordBatch::try_new(Arc::clone(schema), columns)
+    /// The table as it is stored, unless the project wins over that.
+    pub fn stored(&self, table: &str) -> Option<&Definition> {
+        self.stored.get(&format!("silver/{table}")).filter(|_| !self.again)
     }
 }
 
-/// `DuckDB`, started when it is first needed: an object without tests and models does without.
-pub type Lazy<'a> = &'a dyn Fn() -> Result<&'a Engine>;
-
-struct Writers {
-    rows: DataFileWriter,
-    rejects: DataFileWriter,
-}
-
-impl Writers {
-    fn finish(self, records: u64, rejected: u64) -> Result<Pass> {
-        Ok(Pass { rows: self.rows.finish()?, rejects: self.rejects.finish()?, records, rejected })
-    }
-}
-
-/// What one pass over the bytes wrote.
-struct Pass {
-    rows: Vec<DataFile>,
-    rejects: Vec<DataFile>,
-    records: u64,
-    rejected: u64,
-}
-
-fn with_lineage_of(own: &SchemaRef) -> SchemaRef {
-    let lineage = lineage_fields(false).into_iter().map(Arc::new);
-    Arc::new(Schema::new(own.fields().iter().cloned().chain(lineage).collect::<Vec<_>>()))
-}
-
-fn without_lineage_columns(batch: &RecordBatch) -> std::result::Result<RecordBatch, arrow::error::ArrowError> {
-    let kept: Vec<usize> =
-        (0..batch.num_columns()).filter(|index| !is_added(batch.schema().field(*index).name())).collect();
-    batch.project(&kept)
-}
-
-/// The reason why an object cannot be read as a whole; failures of ours stay errors.
-fn unreadable(key: &str, error: records::Error) -> Result<String> {
-    match error {
-        records::Error::Unreadable { .. } => Ok(error.to_string()),
-        source @ records::Error::Io(_) => Err(Error::Reader { key: key.to_owned(), source }),
+/// Data that cannot be read as a whole is a reason; failures of ours stay errors.
+///
+/// # Errors
+/// [`Error::Reader`].
+pub fn judged<T>(key: &str, result: std::result::Result<T, records::Error>) -> Verdict<T> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(error @ records::Error::Unreadable { .. }) => Ok(Err(error.to_string())),
+        Err(source @ records::Error::Io(_)) => Err(Error::Reader { key: key.to_owned(), source }),
     }
 }

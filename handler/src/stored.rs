@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ListArray, RecordBatch, StructArray};
+use arrow::array::{Array, ArrayRef, ListArray, RecordBatch, RecordBatchOptions, StructArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
@@ -85,7 +85,8 @@ pub fn stored_batch(batch: &RecordBatch, schema: &SchemaRef) -> std::result::Res
         .zip(schema.fields())
         .map(|(column, field)| stored_column(column, field.data_type()))
         .collect();
-    RecordBatch::try_new(Arc::clone(schema), columns?)
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns?, &options)
 }
 
 fn stored_column(column: &ArrayRef, target: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
@@ -151,7 +152,7 @@ pub fn conform_batch(batch: &RecordBatch, schema: &SchemaRef) -> std::result::Re
     RecordBatch::try_new_with_options(
         Arc::clone(schema),
         columns,
-        &arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows())),
+        &RecordBatchOptions::new().with_row_count(Some(batch.num_rows())),
     )
 }
 

@@ -65,6 +65,9 @@ pub struct Project {
 
 impl Project {
     /// Reads the folder `root`. `environment` answers `env_var`, `run_started_at` is what models see under that name.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its file and line.
     pub fn load(
         root: &Path,
         environment: &dyn Fn(&str) -> Option<String>,

@@ -1,0 +1,188 @@
+//! Commit: one fenced commit of a group's rows to one table.
+//!
+//! Load the table, check that the claims are still ours, commit to exactly the next version. What the table holds of the
+//! objects leaves it, their new rows enter it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::data_file::{DataFile, DataFileWriter, Target};
+use crate::engine::Relation;
+use crate::error::{Error, Result};
+use crate::publish::{CONTRACT, Claimed, Outcome, Staged};
+use crate::quarantine;
+use crate::receipt::{Stored, object_name};
+use crate::run::Run;
+use crate::silver::TableRows;
+use crate::stored::conform_batch;
+use crate::table::{Change, Decision, Definition, File, Snapshot, widened};
+
+/// What a commit found when it was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// The table holds the group's rows.
+    Done,
+    /// The stored contract is another one than the rows were converted under.
+    ContractMoved,
+}
+
+/// One fenced commit.
+pub struct Commit<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// The group's rows.
+    pub staged: &'a Staged,
+    /// The table, as `silver/name`.
+    pub table: &'a str,
+    /// Whether it is the source's plain table, which keeps the contract.
+    pub plain: bool,
+    /// Whether the project declares the source.
+    pub declared: bool,
+    /// Whether the project's contract and models win over what is stored.
+    pub again: bool,
+}
+
+impl Commit<'_> {
+    /// Commits for the objects that are still ours; the others move from the group to the outcome.
+    ///
+    /// # Errors
+    /// As [`crate::table::Table::commit`]; [`Error::Superseded`].
+    pub async fn run(&self, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<(Note, Option<Arc<Snapshot>>)> {
+        let table = self.run.tables.table(self.table)?;
+        let commit = table.commit(&self.run.lake, self.run.patience(), |snapshot| {
+            self.run.check_in_force()?;
+            let contract = snapshot.and_then(|snapshot| snapshot.properties.get(CONTRACT));
+            if self.plain && contract != self.staged.before.as_ref() && !self.staged.rows.is_empty() {
+                return Ok(Decision::Leave(Note::ContractMoved));
+            }
+            drop_lost(self.run, group, outcome)?;
+            self.decide(snapshot, group)
+        });
+        commit.await.map(|(snapshot, note)| (note, snapshot))
+    }
+
+    fn decide(&self, snapshot: Option<&Snapshot>, group: &[Claimed]) -> Result<Decision<Note>> {
+        let names: BTreeSet<String> = group.iter().map(|claimed| object_name(&claimed.key)).collect();
+        let files = snapshot.map_or(&[][..], |snapshot| &snapshot.files);
+        let (mut remove, others): (Vec<File>, Vec<File>) =
+            files.iter().cloned().partition(|file| names.contains(object_of(&file.path)));
+        let mut add: Vec<DataFile> = group.iter().flat_map(|claimed| self.files_of(&claimed.key)).cloned().collect();
+        let taken_over = group.iter().any(|claimed| claimed.taken_over);
+        let wanted = self.definition(group, !add.is_empty() || taken_over);
+        let mut definition = None;
+        if let Some(wanted) = wanted {
+            let former = snapshot.map(Snapshot::definition);
+            let settled = self.settle(former.as_ref(), wanted, &others);
+            if let Some(former) =
+                former.as_ref().filter(|former| is_other_layout(former, &settled) && !others.is_empty())
+            {
+                add.extend(self.rewrite(&others, former, &settled)?);
+                remove.extend(others);
+            }
+            definition = Some(settled).filter(|settled| former.as_ref() != Some(settled));
+        } else if snapshot.is_none() {
+            return Ok(Decision::Leave(Note::Done));
+        }
+        if remove.is_empty() && add.is_empty() && definition.is_none() && !taken_over {
+            return Ok(Decision::Leave(Note::Done));
+        }
+        Ok(Decision::Commit(Change { remove, add, definition }, Note::Done))
+    }
+
+    fn files_of(&self, key: &str) -> &[DataFile] {
+        let Some(rows) = self.staged.rows.get(key) else { return &[] };
+        if self.table.ends_with(&format!("/{}", quarantine::TABLE)) {
+            return &rows.quarantine;
+        }
+        rows.tables.iter().find(|rows| rows.table == self.table).map_or(&[], |rows| &rows.files)
+    }
+
+    /// What the table is to be like, as far as this group says.
+    fn definition(&self, group: &[Claimed], needed: bool) -> Option<Definition> {
+        if self.table.ends_with(&format!("/{}", quarantine::TABLE)) {
+            let schema = Arc::clone(&quarantine::SCHEMA);
+            return needed.then(|| Definition { schema, partition_by: Vec::new(), properties: BTreeMap::new() });
+        }
+        let rows_of =
+            |claimed: &Claimed| self.staged.rows.get(&claimed.key)?.tables.iter().find(|rows| rows.table == self.table);
+        let mut all = group.iter().filter_map(rows_of);
+        let first: &TableRows = all.next()?;
+        let schema = all.fold(Arc::clone(&first.schema), |schema, rows| widened(&schema, &rows.schema));
+        let mut properties = BTreeMap::new();
+        if self.plain {
+            if !needed && !self.declared && self.staged.before.is_none() {
+                return None;
+            }
+            properties.insert(CONTRACT.to_owned(), serde_json::to_string(&self.staged.contract).unwrap_or_default());
+        }
+        Some(Definition { schema, partition_by: first.partition_by.clone(), properties })
+    }
+
+    /// What the table becomes: it keeps columns that others' rows have, and properties that are not ours.
+    fn settle(&self, former: Option<&Definition>, wanted: Definition, others: &[File]) -> Definition {
+        let Some(former) = former else { return wanted };
+        let mut properties = former.properties.clone();
+        properties.extend(wanted.properties);
+        let schema = match (self.again, others.is_empty()) {
+            (true, true) => wanted.schema,
+            (true, false) => widened(&wanted.schema, &former.schema),
+            (false, _) => widened(&former.schema, &wanted.schema),
+        };
+        let partition_by = if self.again { wanted.partition_by } else { former.partition_by.clone() };
+        Definition { schema, partition_by, properties }
+    }
+
+    /// Casts the rows of other objects exactly to a new layout, file by file.
+    fn rewrite(&self, others: &[File], former: &Definition, settled: &Definition) -> Result<Vec<DataFile>> {
+        let engine = self.run.engine()?;
+        let folder = self.run.lake.table(self.table);
+        let mut written = Vec::new();
+        for file in others {
+            let unique = uuid::Uuid::new_v4().simple().to_string();
+            let mut writer = DataFileWriter::new(Target {
+                folder: folder.clone(),
+                name: format!("{}-{}-{}", object_of(&file.path), &self.run.attempt.id[..8], &unique[..8]),
+                schema: Arc::clone(&settled.schema),
+                partition_by: settled.partition_by.clone(),
+            });
+            let relation = Relation::Files { paths: vec![folder.join(&file.path)], schema: Arc::clone(&former.schema) };
+            engine.define("silver", "rewritten", &relation)?;
+            engine.select(&format!("rewrite {}", self.table), "SELECT * FROM silver.rewritten", |batch| {
+                let refused = |error: arrow::error::ArrowError| Error::Contract {
+                    table: self.table.to_owned(),
+                    reason: format!("rows of an object that is gone do not fit the new types: {error}"),
+                };
+                writer.write(&conform_batch(&batch, &settled.schema).map_err(refused)?)
+            })?;
+            written.extend(writer.finish()?);
+        }
+        Ok(written)
+    }
+}
+
+/// The part of a data file's name that says whose rows it holds.
+fn object_of(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.split('-').next().unwrap_or(name)
+}
+
+/// Whether files of the former layout cannot stay as they are.
+fn is_other_layout(former: &Definition, settled: &Definition) -> bool {
+    let retyped = |field: &Arc<arrow::datatypes::Field>| {
+        settled.schema.field_with_name(field.name()).is_ok_and(|now| now.data_type() != field.data_type())
+    };
+    former.partition_by != settled.partition_by || former.schema.fields().iter().any(retyped)
+}
+
+/// Takes out of the group what is no longer ours.
+fn drop_lost(run: &Run, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<()> {
+    for claimed in std::mem::take(group) {
+        let now = Stored::read(&run.lake, &claimed.key)?;
+        if now.claim().is_some_and(|claim| claim.attempt == run.attempt.id) {
+            group.push(claimed);
+        } else {
+            outcome.moved.push(claimed);
+        }
+    }
+    Ok(())
+}
