@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::data_file::{DataFile, DataFileWriter, Target};
+use crate::data_file::{self, DataFile, DataFileWriter, Target};
 use crate::engine::Relation;
 use crate::error::{Error, Result};
 use crate::publish::{CONTRACT, Claimed, Outcome, Staged};
@@ -15,7 +15,7 @@ use crate::receipt::{Stored, object_name};
 use crate::run::Run;
 use crate::silver::TableRows;
 use crate::stored::conform_batch;
-use crate::table::{Change, Decision, Definition, File, Snapshot, widened};
+use crate::table::{Change, Decision, Definition, File, Needs, Snapshot, widened};
 
 /// What a commit found when it was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,8 @@ impl Commit<'_> {
     /// As [`crate::table::Table::commit`]; [`Error::Superseded`].
     pub async fn run(&self, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<(Note, Option<Arc<Snapshot>>)> {
         let table = self.run.tables.table(self.table)?;
-        let commit = table.commit(&self.run.lake, self.run.patience(), |snapshot| {
+        let needs = if self.again || self.may_hold(group)? { Needs::Files } else { Needs::Glance };
+        let commit = table.commit((&self.run.lake, self.run.patience(), needs), |snapshot| {
             self.run.check_in_force()?;
             let contract = snapshot.and_then(|snapshot| snapshot.properties.get(CONTRACT));
             if self.plain && contract != self.staged.before.as_ref() && !self.staged.rows.is_empty() {
@@ -59,6 +60,18 @@ impl Commit<'_> {
             self.decide(snapshot, group)
         });
         commit.await.map(|(snapshot, note)| (note, snapshot))
+    }
+
+    /// Whether the table may hold rows of the group: by the receipts, and by the names of the files that are there, for
+    /// receipts can be lost.
+    fn may_hold(&self, group: &[Claimed]) -> Result<bool> {
+        if group.iter().any(|claimed| claimed.taken_over || claimed.stored.done().is_some()) {
+            return Ok(true);
+        }
+        let names: BTreeSet<String> = group.iter().map(|claimed| object_name(&claimed.key)).collect();
+        let ours = format!("-{}-", &self.run.attempt.id[..8]);
+        let files = data_file::list(&self.run.lake.table(self.table))?;
+        Ok(files.iter().any(|path| names.contains(object_of(path)) && !path.contains(&ours)))
     }
 
     fn decide(&self, snapshot: Option<&Snapshot>, group: &[Claimed]) -> Result<Decision<Note>> {

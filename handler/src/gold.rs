@@ -27,7 +27,7 @@ use crate::quality::{self, Failure};
 use crate::receipt::{GoldEntry, GoldStatus};
 use crate::run::Run;
 use crate::stored::{stored_batch, stored_schema};
-use crate::table::{Change, Decision, Definition, File, Snapshot, Table, Tables, backoff};
+use crate::table::{Change, Decision, Definition, File, Needs, Snapshot, Table, Tables, backoff};
 
 /// The table property that records what a gold table was computed from.
 pub const INPUTS: &str = "pintail.inputs";
@@ -238,10 +238,10 @@ async fn refresh_model(run: &Run, plan: &Plan<'_>) -> Result<GoldEntry> {
     let started = Instant::now();
     let mut round = 0;
     loop {
-        let version = table.identity().await?.map(|(_, version)| version);
-        let before = table.properties().await?;
+        let standing = table.glance().await?;
+        let version = standing.as_ref().map(|standing| standing.version);
         let inputs = plan.glance(&run.tables, &run.project).await?;
-        if before.as_ref().and_then(recorded).as_ref() == Some(&inputs) {
+        if standing.as_deref().and_then(|standing| recorded(&standing.properties)).as_ref() == Some(&inputs) {
             return Ok(entry(version, GoldStatus::Fresh, None));
         }
         if let Some(reason) = withheld(&run.lake, &plan.model.name, &inputs)? {
@@ -392,7 +392,7 @@ impl Refresh<'_> {
         let base = self.former.map(|former| (former.id.clone(), former.version));
         let (snapshot, committed) = self
             .table
-            .commit(&self.run.lake, self.run.patience(), |snapshot| {
+            .commit((&self.run.lake, self.run.patience(), Needs::Files), |snapshot| {
                 self.run.check_in_force()?;
                 if snapshot.map(|snapshot| (snapshot.id.clone(), snapshot.version)) != base {
                     return Ok(Decision::Leave(false));

@@ -85,7 +85,7 @@ pub fn plan(lake: &Lake, project: &Project, request: &Request) -> Result<Vec<Pla
         let stored = Stored::read(lake, &key)?;
         let known = stored.done().and_then(|done| Some((done.stamp.as_ref()?, done.version.as_deref()?)));
         let object = lake.look(&key, known)?;
-        let source = Source::of_key(project, &key).map_err(|reason| Error::Key { key: key.clone(), reason })?;
+        let source = Source::of_key(project, &key).unwrap_or_else(Source::refused);
         let action = match (&object, stored.done()) {
             (Some(object), Some(done)) if done.version.as_deref() == Some(&object.version) && !request.again => {
                 continue;
@@ -116,6 +116,10 @@ struct Walk<'a> {
     progress: &'a dyn Progress,
     summary: Summary,
     restless: HashMap<String, u32>,
+    /// Documents that the walk has read and not looked at yet; who changed one meanwhile wins the swap.
+    known: HashMap<String, Stored>,
+    /// The present fingerprint of each source, by table.
+    fingerprints: HashMap<String, String>,
     done_again: BTreeSet<String>,
 }
 
@@ -130,6 +134,8 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         progress,
         summary: Summary::default(),
         restless: HashMap::new(),
+        known: HashMap::new(),
+        fingerprints: HashMap::new(),
         done_again: BTreeSet::new(),
     };
     let mut pending = walk.keys().await?;
@@ -171,8 +177,12 @@ impl Walk<'_> {
             self.fail(name, &Error::Key { key: name.clone(), reason }, None);
         }
         let mut keys: BTreeSet<String> = listing.keys.into_iter().collect();
-        let receipts = receipt::all(&self.run.lake)?;
-        keys.extend(receipts.into_iter().filter_map(|stored| stored.state).map(|state| state.key));
+        for stored in receipt::all(&self.run.lake)? {
+            if let Some(state) = &stored.state {
+                keys.insert(state.key.clone());
+                self.known.insert(state.key.clone(), stored);
+            }
+        }
         Ok(keys.into_iter().collect())
     }
 
@@ -228,10 +238,12 @@ impl Walk<'_> {
 
     fn unchanged(&mut self, receipt: Receipt) {
         self.summary.unchanged += 1;
-        let present =
-            Source::of_key(&self.run.project, &receipt.key).map(|source| source.fingerprint(&self.run.project));
-        if present.is_ok_and(|present| present != receipt.contract) {
-            self.summary.older.push(receipt.key.clone());
+        if let Ok(source) = Source::of_key(&self.run.project, &receipt.key) {
+            let table = source.table.clone();
+            let present = self.fingerprints.entry(table).or_insert_with(|| source.fingerprint(&self.run.project));
+            if *present != receipt.contract {
+                self.summary.older.push(receipt.key.clone());
+            }
         }
         if !self.request.keys.is_empty() {
             let receipt = Receipt { status: Status::Unchanged, ..receipt };
@@ -241,16 +253,18 @@ impl Walk<'_> {
     }
 
     async fn look(&mut self, key: &str) -> Result<Look> {
-        self.run.lake.raw_path(key)?;
+        let stored = match self.known.remove(key) {
+            Some(stored) => stored,
+            None => Stored::read(&self.run.lake, key)?,
+        };
+        let known = stored.done().and_then(|done| Some((done.stamp.as_ref()?, done.version.as_deref()?)));
+        let object = self.run.lake.look(key, known)?;
         if is_ignored(key) {
             return Err(Error::Key {
                 key: key.to_owned(),
                 reason: "a segment begins with `.` or `_`: such keys are ignored".to_owned(),
             });
         }
-        let stored = Stored::read(&self.run.lake, key)?;
-        let known = stored.done().and_then(|done| Some((done.stamp.as_ref()?, done.version.as_deref()?)));
-        let object = self.run.lake.look(key, known)?;
         if let Some(claim) = stored.claim() {
             if claim.attempt != self.run.attempt.id && attempt::is_alive(&self.run.lake, &claim.attempt)? {
                 return Ok(Look::Held);
@@ -263,13 +277,25 @@ impl Walk<'_> {
             (None, Some(_)) if self.keeps(key) => Ok(Look::Kept),
             (Some(object), Some(done)) if done.version.as_deref() == Some(&object.version) => {
                 let anew = self.request.again && !self.done_again.contains(key);
-                if !anew && self.holds(done).await? {
-                    return Ok(Look::Unchanged(Box::new(done.clone())));
+                if anew || !self.holds(done).await? {
+                    return self.take(key, Some(object.clone()), &stored);
                 }
-                self.take(key, Some(object.clone()), &stored)
+                self.settle(object, &stored)?;
+                Ok(Look::Unchanged(Box::new(done.clone())))
             }
             _ => self.take(key, object, &stored),
         }
+    }
+
+    /// A file that was too young for its time to stand for its content is so no longer: the next look is quick. Who
+    /// changed the receipt meanwhile knows better.
+    fn settle(&self, object: &RawObject, stored: &Stored) -> Result<()> {
+        let Some(done) = stored.done().filter(|done| done.stamp.as_ref() != Some(&object.stamp)) else { return Ok(()) };
+        if object.stamp.settled {
+            let receipt = Receipt { stamp: Some(object.stamp.clone()), ..done.clone() };
+            stored.swap(&self.run.lake, State { key: object.key.clone(), claim: None, done: Some(receipt) })?;
+        }
+        Ok(())
     }
 
     fn keeps(&self, key: &str) -> bool {
@@ -284,12 +310,15 @@ impl Walk<'_> {
                 return Ok(false);
             }
         }
+        if done.quarantined > 0 {
+            return Ok(Table::exists(&self.run.lake, &format!("silver/{}", quarantine::TABLE)));
+        }
         Ok(true)
     }
 
     fn take(&self, key: &str, object: Option<RawObject>, stored: &Stored) -> Result<Look> {
         let started_at = Utc::now();
-        let taken_over = stored.claim().is_some_and(|claim| claim.attempt != self.run.attempt.id);
+        let taken_over = stored.claim().is_some();
         let mut tables: BTreeSet<String> = stored.claim().into_iter().flat_map(|claim| claim.tables.clone()).collect();
         tables.extend(Source::of_key(&self.run.project, key).map(|source| source.tables()).unwrap_or_default());
         let claim = Claim { attempt: self.run.attempt.id.clone(), tables: tables.into_iter().collect() };
@@ -310,16 +339,14 @@ impl Walk<'_> {
             match Source::of_key(&self.run.project, &claimed.key) {
                 Ok(source) => groups.entry(source.table).or_default().push(claimed),
                 Err(_) if claimed.object.is_none() => groups.entry(String::new()).or_default().push(claimed),
-                Err(reason) => {
-                    let key = claimed.key.clone();
-                    outcomes.failed.push((claimed, Error::Key { key, reason }));
-                }
+                // Each on its own: the reason names the key.
+                Err(_) => groups.entry(format!("/{}", claimed.key)).or_default().push(claimed),
             }
         }
-        for (table, group) in groups {
-            let nowhere = Source { table, declared: None, models: Vec::new() };
-            let source =
-                group.first().and_then(|first| Source::of_key(&self.run.project, &first.key).ok()).unwrap_or(nowhere);
+        for group in groups.into_values() {
+            let nowhere = || Source { table: String::new(), declared: None, models: Vec::new(), refused: None };
+            let source = group.first().map(|first| Source::of_key(&self.run.project, &first.key));
+            let source = source.map_or_else(nowhere, |source| source.unwrap_or_else(Source::refused));
             self.publish(&source, group, &mut outcomes).await?;
         }
         let gold = self.refresh_gold().await?;

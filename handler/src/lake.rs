@@ -138,21 +138,26 @@ impl Lake {
     /// # Errors
     /// [`Error::Key`] for a key that is absolute, has `..`, or leads out of the raw zone through a link.
     pub fn raw_path(&self, key: &str) -> Result<PathBuf> {
-        let refuse = |reason: &str| Error::Key { key: key.to_owned(), reason: reason.to_owned() };
-        let relative = Path::new(key);
-        // One file, one key: `a//b` and `a/./b` would be other names of `a/b`.
-        let plain = !key.contains('\0') && key.split('/').all(|segment| !["", ".", ".."].contains(&segment));
-        if !plain || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
-            return Err(refuse("a key is a path below raw/, without `..`, `.` or `//`"));
-        }
-        let path = self.raw.join(relative);
+        let path = self.named(key)?;
         match path.canonicalize() {
             Ok(real) if real.starts_with(&self.raw) => Ok(path),
-            Ok(_) => Err(refuse("a symbolic link leads out of raw/")),
+            Ok(_) => Err(Error::Key { key: key.to_owned(), reason: "a symbolic link leads out of raw/".to_owned() }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !path.is_symlink() => Ok(path),
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(path),
             Err(error) => Err(Error::Io { action: "look at", path, source: error }),
         }
+    }
+
+    /// Where a key would stand, links aside.
+    fn named(&self, key: &str) -> Result<PathBuf> {
+        let relative = Path::new(key);
+        // One file, one key: `a//b` and `a/./b` would be other names of `a/b`.
+        let plain = !key.contains('\0') && key.split('/').all(|segment| !["", ".", ".."].contains(&segment));
+        if !plain || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+            let reason = "a key is a path below raw/, without `..`, `.` or `//`".to_owned();
+            return Err(Error::Key { key: key.to_owned(), reason });
+        }
+        Ok(self.raw.join(relative))
     }
 
     /// Looks at a raw object as it is now. `known` is what an earlier look found: when the quick look is the same,
@@ -161,10 +166,27 @@ impl Lake {
     /// # Errors
     /// [`Error::Key`] for a key that may not be read, [`Error::Io`] when it cannot be.
     pub fn look(&self, key: &str, known: Option<(&Stamp, &str)>) -> Result<Option<RawObject>> {
+        let path = self.named(key)?;
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if is_missing(&error) && !path.is_symlink() => return Ok(None),
+            Err(source) => return Err(Error::Io { action: "look at", path, source }),
+        };
+        if metadata.is_dir() {
+            return self.raw_path(key).map(|_| None);
+        }
+        let stamp = Stamp::of(&metadata);
+        if let Some((_, version)) = known.filter(|(earlier, _)| earlier.settled && earlier.same_file(&stamp)) {
+            return Ok(Some(RawObject::new(key, version.to_owned(), stamp)));
+        }
+        self.read_version(key, &metadata)
+    }
+
+    /// Hashes the content.
+    fn read_version(&self, key: &str, metadata: &fs::Metadata) -> Result<Option<RawObject>> {
         let path = self.raw_path(key)?;
         // Before it is opened: a named pipe would wait for its writer.
-        let special = fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
-        if special {
+        if !metadata.is_file() {
             return Err(Error::Key { key: key.to_owned(), reason: "it is no regular file".to_owned() });
         }
         let file = match File::open(&path) {
@@ -172,17 +194,9 @@ impl Lake {
             Err(error) if is_missing(&error) => return Ok(None),
             Err(source) => return Err(Error::Io { action: "open", path, source }),
         };
-        let metadata = file.metadata().map_err(Error::io("look at", &path))?;
-        if metadata.is_dir() {
-            return Ok(None);
-        }
-        let stamp = Stamp::of(&metadata);
-        let version = match known {
-            Some((earlier, version)) if earlier.settled && earlier.same_file(&stamp) => version.to_owned(),
-            _ => hash(file).map_err(Error::io("read", &path))?,
-        };
-        let modified = DateTime::from_timestamp_nanos(stamp.modified_ns).trunc_subsecs(6);
-        Ok(Some(RawObject { key: key.to_owned(), version, modified, stamp }))
+        let stamp = Stamp::of(&file.metadata().map_err(Error::io("look at", &path))?);
+        let version = hash(file).map_err(Error::io("read", &path))?;
+        Ok(Some(RawObject::new(key, version, stamp)))
     }
 
     /// Reads a small document; `None` when there is none.
@@ -237,6 +251,13 @@ impl Lake {
         }
         write_whole(&path, new).map_err(Error::io("write", &path))?;
         Ok(true)
+    }
+}
+
+impl RawObject {
+    fn new(key: &str, version: String, stamp: Stamp) -> Self {
+        let modified = DateTime::from_timestamp_nanos(stamp.modified_ns).trunc_subsecs(6);
+        Self { key: key.to_owned(), version, modified, stamp }
     }
 }
 

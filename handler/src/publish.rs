@@ -98,7 +98,7 @@ impl Publishing<'_> {
     async fn stage(&mut self) -> Result<Staged> {
         let mut stored = BTreeMap::new();
         for table in self.source.tables() {
-            if let Some(snapshot) = self.run.tables.load(&table).await? {
+            if let Some(snapshot) = self.run.tables.table(&table)?.glance().await? {
                 stored.insert(table, snapshot.definition());
             }
         }

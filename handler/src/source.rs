@@ -14,6 +14,8 @@ pub struct Source<'a> {
     pub declared: Option<&'a SourceTable>,
     /// The silver models that read it.
     pub models: Vec<&'a Model>,
+    /// Why its objects belong to no table, if so.
+    pub refused: Option<String>,
 }
 
 impl<'a> Source<'a> {
@@ -26,7 +28,7 @@ impl<'a> Source<'a> {
             return Ok(Self {
                 table: declared.table.clone(),
                 declared: Some(declared),
-                models: models_of(project, &declared.table),
+                models: models_of(project, &declared.table), refused: None,
             });
         }
         let table = table_of_key(key).ok_or_else(|| format!("key {key:?} gives no name of a table"))?;
@@ -37,7 +39,12 @@ impl<'a> Source<'a> {
                 "no source claims it, and silver.{table}, where it would go, is a table of the project"
             ));
         }
-        Ok(Self { table, declared: None, models: Vec::new() })
+        Ok(Self { table, declared: None, models: Vec::new(), refused: None })
+    }
+
+    /// What stands for the source of a key that no table can take: its objects are quarantined for this reason.
+    pub fn refused(reason: String) -> Self {
+        Self { table: String::new(), declared: None, models: Vec::new(), refused: Some(reason) }
     }
 
     /// The name that receipts and quarantine give the source: `source.table` as declared, or the table.
@@ -52,6 +59,9 @@ impl<'a> Source<'a> {
 
     /// The tables that hold the source's objects, as `silver/name`.
     pub fn tables(&self) -> Vec<String> {
+        if self.table.is_empty() {
+            return Vec::new();
+        }
         let models = self.models.iter().map(|model| format!("silver/{}", model.name));
         std::iter::once(format!("silver/{}", self.table)).chain(models).collect()
     }
@@ -76,6 +86,9 @@ impl<'a> Source<'a> {
     /// # Errors
     /// An extension that says nothing, where the project declares no format.
     pub fn options(&self, key: &str) -> Result<Options, String> {
+        if let Some(reason) = &self.refused {
+            return Err(reason.clone());
+        }
         let (format, compression, tabs) = by_extension(key);
         let format = self.declared.and_then(|source| source.format).or(format).ok_or_else(|| {
             "the extension is none of csv, tsv, txt, json, ndjson, jsonl, parquet (with .gz or .zst), and no source declares a format".to_owned()

@@ -15,7 +15,7 @@ use deltalake_core::DeltaTable;
 use deltalake_core::DeltaTableError;
 use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::transaction::{CommitData, TransactionError};
-use deltalake_core::kernel::{Action, Add, Remove};
+use deltalake_core::kernel::{Action, Add, LogicalFileView, Remove};
 use deltalake_core::logstore::{
     CommitOrBytes, LogStoreRef, StorageConfig, get_actions, logstore_for, read_commit_entry,
 };
@@ -100,9 +100,19 @@ pub struct Snapshot {
     pub partition_by: Vec<String>,
     /// The table's properties, ours among them.
     pub properties: BTreeMap<String, String>,
-    /// The files that make up the version.
+    /// The files that make up the version; none of them in a [`Table::glance`].
     pub files: Vec<File>,
     created_time: i64,
+    glanced: bool,
+}
+
+/// What a change has to know of a table before it is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Version, schema and properties: nothing leaves the table.
+    Glance,
+    /// Its files, too.
+    Files,
 }
 
 /// A data file of a snapshot.
@@ -235,44 +245,56 @@ impl Table {
         Some((metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
     }
 
-    /// Id and newest version, read from the log without loading the table; `None` when it does not exist.
-    ///
-    /// # Errors
-    /// [`Error::Delta`] for a commit that cannot be read.
-    pub async fn identity(&self) -> Result<Option<(String, u64)>> {
-        if let Some(snapshot) = self.still_newest() {
-            return Ok(Some((snapshot.id.clone(), snapshot.version)));
-        }
-        let Some(version) = self.newest_commit() else { return Ok(None) };
-        // The id is given once, by the first commit; where that is pruned, the checkpoint has it.
-        if let Some((id, _)) = self.defined_by(0).await? {
-            return Ok(Some((id, version)));
-        }
-        Ok(self.load().await?.map(|snapshot| (snapshot.id.clone(), snapshot.version)))
-    }
-
-    /// The properties of the newest version, from its commit alone where that defines them.
+    /// The newest version without its files, from its commit alone: every commit of ours carries the table's definition,
+    /// so that this costs the same however large the table is.
     ///
     /// # Errors
     /// As [`Table::load`].
-    pub async fn properties(&self) -> Result<Option<BTreeMap<String, String>>> {
-        let Some(version) = self.newest_commit() else { return Ok(None) };
-        if let Some((_, properties)) = self.defined_by(version).await? {
-            return Ok(Some(properties));
+    pub async fn glance(&self) -> Result<Option<Arc<Snapshot>>> {
+        if let Some(snapshot) = self.still_newest() {
+            return Ok(Some(snapshot));
         }
-        Ok(self.load().await?.map(|snapshot| snapshot.properties.clone()))
+        let Some(version) = self.newest_commit() else { return Ok(None) };
+        let actions = self.actions(version).await?.unwrap_or_default();
+        for action in actions {
+            if let Action::Metadata(metadata) = action {
+                let metadata = serde_json::to_value(metadata).unwrap_or_default();
+                return self.described(&metadata, version).map(Arc::new).map(Some);
+            }
+        }
+        self.load().await
     }
 
-    async fn defined_by(&self, version: u64) -> Result<Option<(String, BTreeMap<String, String>)>> {
-        let actions = self.actions(version).await?.unwrap_or_default();
-        Ok(actions.into_iter().find_map(|action| match action {
-            Action::Metadata(metadata) => {
-                let properties =
-                    metadata.configuration().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-                Some((metadata.id().to_owned(), properties))
-            }
-            _ => None,
-        }))
+    /// Id and newest version.
+    ///
+    /// # Errors
+    /// As [`Table::load`].
+    pub async fn identity(&self) -> Result<Option<(String, u64)>> {
+        Ok(self.glance().await?.map(|snapshot| (snapshot.id.clone(), snapshot.version)))
+    }
+
+    /// A snapshot without files, as a metadata action describes it.
+    fn described(&self, metadata: &Value, version: u64) -> Result<Snapshot> {
+        let text = |field: &str| metadata.get(field).and_then(Value::as_str);
+        let schema = text("schemaString")
+            .and_then(|text| serde_json::from_str(text).ok())
+            .and_then(|schema: Value| stored::schema_from_delta(&schema))
+            .ok_or_else(|| Error::Table {
+                table: self.name.clone(),
+                reason: "its schema is not one that Pintail writes".to_owned(),
+            })?;
+        let list = metadata.get("partitionColumns").and_then(Value::as_array).into_iter().flatten();
+        let map = metadata.get("configuration").and_then(Value::as_object).into_iter().flatten();
+        Ok(Snapshot {
+            id: text("id").unwrap_or_default().to_owned(),
+            version,
+            schema,
+            partition_by: list.filter_map(Value::as_str).map(str::to_owned).collect(),
+            properties: map.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
+            created_time: metadata.get("createdTime").and_then(Value::as_i64).unwrap_or_default(),
+            files: Vec::new(),
+            glanced: true,
+        })
     }
 
     fn newest_commit(&self) -> Option<u64> {
@@ -290,39 +312,14 @@ impl Table {
     fn snapshot(&self, table: &DeltaTable) -> Result<Snapshot> {
         let state = table.snapshot().map_err(delta_error(&self.name))?;
         let metadata = serde_json::to_value(state.metadata()).unwrap_or_default();
-        let schema = metadata
-            .get("schemaString")
-            .and_then(Value::as_str)
-            .and_then(|text| serde_json::from_str(text).ok())
-            .and_then(|schema: Value| stored::schema_from_delta(&schema))
-            .ok_or_else(|| Error::Table {
-                table: self.name.clone(),
-                reason: "its schema is not one that Pintail writes".to_owned(),
-            })?;
-        let files = state
-            .log_data()
-            .iter()
-            .map(|view| File {
-                path: view.path().into_owned(),
-                partition: view.partition_values_map().into_iter().collect(),
-                size: u64::try_from(view.size()).unwrap_or_default(),
-                rows: view.num_records().map(|rows| rows as u64),
-            })
-            .collect();
-        Ok(Snapshot {
-            id: state.metadata().id().to_owned(),
-            version: state.version(),
-            schema,
-            partition_by: state.metadata().partition_columns().iter().map(ToString::to_string).collect(),
-            properties: state
-                .metadata()
-                .configuration()
-                .iter()
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-            created_time: state.metadata().created_time().unwrap_or_default(),
-            files,
-        })
+        let file = |view: LogicalFileView| File {
+            path: view.path().into_owned(),
+            partition: view.partition_values_map().into_iter().collect(),
+            size: u64::try_from(view.size()).unwrap_or_default(),
+            rows: view.num_records().map(|rows| rows as u64),
+        };
+        let files = state.log_data().iter().map(file).collect();
+        Ok(Snapshot { files, glanced: false, ..self.described(&metadata, state.version())? })
     }
 
     /// Decides a change against the newest version and commits it to exactly the next, until it succeeds.
@@ -332,14 +329,16 @@ impl Table {
     /// What `decide` returns; [`Error::Contended`] when others won until `patience` was over; [`Error::Delta`].
     pub async fn commit<T>(
         &self,
-        lake: &Lake,
-        patience: Duration,
+        (lake, patience, needs): (&Lake, Duration, Needs),
         mut decide: impl FnMut(Option<&Snapshot>) -> Result<Decision<T>>,
     ) -> Result<(Option<Arc<Snapshot>>, T)> {
         let started = Instant::now();
         let mut round = 0_u32;
         loop {
-            let snapshot = self.load().await?;
+            let snapshot = match needs {
+                Needs::Files => self.load().await?,
+                Needs::Glance => self.glance().await?,
+            };
             let (change, note) = match decide(snapshot.as_deref())? {
                 Decision::Leave(note) => return Ok((snapshot, note)),
                 Decision::Commit(change, note) => (change, note),
@@ -351,7 +350,9 @@ impl Table {
             match self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), uuid::Uuid::new_v4()).await {
                 Ok(()) => {
                     self.checkpoint(lake, version).await?;
-                    self.remember(Arc::clone(&after));
+                    if !after.glanced {
+                        self.remember(Arc::clone(&after));
+                    }
                     return Ok((Some(after), note));
                 }
                 Err(TransactionError::VersionAlreadyExists(_)) => {
@@ -497,9 +498,8 @@ fn commit_bytes(table: &str, change: Change, (before, after): (Option<&Snapshot>
     if before.is_none() {
         actions.push(action(table, json!({"protocol": protocol()}))?);
     }
-    if let Some(definition) = change.definition {
-        actions.push(action(table, json!({"metaData": metadata(&definition, after)}))?);
-    }
+    // In every commit, so that a glance at the newest one tells the definition.
+    actions.push(action(table, json!({"metaData": metadata(after)}))?);
     actions.extend(change.remove.into_iter().map(|file| {
         Action::Remove(Remove {
             path: file.path,
@@ -535,13 +535,13 @@ fn protocol() -> Value {
     })
 }
 
-fn metadata(definition: &Definition, after: &Snapshot) -> Value {
+fn metadata(after: &Snapshot) -> Value {
     json!({
         "id": after.id,
         "format": {"provider": "parquet", "options": {}},
-        "schemaString": stored::delta_schema(&definition.schema).to_string(),
-        "partitionColumns": definition.partition_by,
-        "configuration": definition.properties,
+        "schemaString": stored::delta_schema(&after.schema).to_string(),
+        "partitionColumns": after.partition_by,
+        "configuration": after.properties,
         "createdTime": after.created_time,
     })
 }
@@ -571,6 +571,7 @@ impl Snapshot {
             properties: definition.properties,
             files: standing.filter(|file| !removed.contains(file.path.as_str())).cloned().chain(added).collect(),
             created_time: before.map_or_else(|| Utc::now().timestamp_millis(), |before| before.created_time),
+            glanced: before.is_some_and(|before| before.glanced),
         }
     }
 

@@ -1,12 +1,13 @@
 //! Vacuum: removes files that no version within the retention needs, and log files behind checkpoints.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
 use crate::attempt;
+use crate::data_file;
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::lake::Lake;
@@ -34,8 +35,8 @@ pub async fn vacuum(lake: &Lake, retain: Duration, dry_run: bool) -> Result<Repo
     for (_, _, table, snapshot) in query::snapshots(lake).await? {
         let mut needed: BTreeSet<String> = snapshot.files.iter().map(|file| file.path.clone()).collect();
         needed.extend(table.removed_within(snapshot.version, retain).await?);
-        for path in data_files(&table.folder)? {
-            let name = path.strip_prefix(&table.folder).unwrap_or(&path).to_string_lossy().into_owned();
+        for name in data_file::list(&table.folder)? {
+            let path = table.folder.join(&name);
             let at_work = working.iter().any(|attempt| name.contains(&attempt[..8]));
             let metadata = std::fs::metadata(&path).map_err(Error::io("look at", &path))?;
             let age = metadata
@@ -60,17 +61,4 @@ pub async fn vacuum(lake: &Lake, retain: Duration, dry_run: bool) -> Result<Repo
     }
     report.files.sort();
     Ok(report)
-}
-
-fn data_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(Error::io("list", folder))? {
-        let path = entry.map_err(Error::io("list", folder))?.path();
-        if path.is_dir() && path.file_name().is_none_or(|name| name != "_delta_log") {
-            files.extend(data_files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "parquet") {
-            files.push(path);
-        }
-    }
-    Ok(files)
 }
