@@ -127,6 +127,20 @@ pub fn living(lake: &Lake) -> Result<Vec<String>> {
     Ok(living)
 }
 
+/// Removes the leases of attempts that died.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Document`].
+pub fn sweep(lake: &Lake) -> Result<()> {
+    let living: Vec<PathBuf> = living(lake)?.iter().map(|id| path(id)).collect();
+    for lease in lake.documents(&folder())?.into_iter().filter(|lease| !living.contains(lease)) {
+        let file = lake.root().join(&lease);
+        lake.before_write();
+        std::fs::remove_file(&file).map_err(Error::io("remove", &file))?;
+    }
+    Ok(())
+}
+
 fn write(lake: &Lake, id: &str) -> Result<()> {
     let path = path(id);
     let lease = Lease { expires: Utc::now() + LEASE, process: Process::of(std::process::id()) };

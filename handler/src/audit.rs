@@ -21,9 +21,10 @@ use crate::query;
 use crate::receipt::{self, Receipt, Status};
 use crate::run::new_engine;
 use crate::settings::Settings;
+use crate::snapshot::Snapshot;
 use crate::source::Source;
 use crate::stored::{stored_batch, stored_schema};
-use crate::table::{Snapshot, Table, Tables};
+use crate::table::{Table, Tables};
 
 /// How far two doubles that come from sums in another order may be apart, as a share of their size.
 const TOLERANCE: f64 = 1e-9;

@@ -14,8 +14,9 @@ use crate::quarantine;
 use crate::receipt::{Stored, object_name};
 use crate::run::Run;
 use crate::silver::TableRows;
+use crate::snapshot::{Change, Definition, File, Needs, Snapshot, widened};
 use crate::stored::conform_batch;
-use crate::table::{Change, Decision, Definition, File, Needs, Snapshot, widened};
+use crate::table::Decision;
 
 /// What a commit found when it was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -169,6 +169,8 @@ fn sql_error(what: &str) -> impl FnOnce(duckdb::Error) -> Error {
     let what = what.to_owned();
     move |error| {
         let message = error.to_string();
+        // What DuckDB advises there cannot be done here: extensions are shut out.
+        let message = message.split("\n\nPlease try installing").next().unwrap_or_default().to_owned();
         let verdict = !FAILURES.iter().any(|failure| message.starts_with(failure));
         Error::Sql { what, message, verdict }
     }

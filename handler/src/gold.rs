@@ -26,8 +26,9 @@ use crate::project::{Model, ModelTest, Project, Relation, Severity, Zone};
 use crate::quality::{self, Failure};
 use crate::receipt::{GoldEntry, GoldStatus};
 use crate::run::Run;
+use crate::snapshot::{Change, Definition, File, Needs, Snapshot};
 use crate::stored::{stored_batch, stored_schema};
-use crate::table::{Change, Decision, Definition, File, Needs, Snapshot, Table, Tables, backoff};
+use crate::table::{Decision, Table, Tables, backoff};
 
 /// The table property that records what a gold table was computed from.
 pub const INPUTS: &str = "pintail.inputs";

@@ -12,10 +12,11 @@ use crate::gold;
 use crate::lake::{Lake, RawObject, is_ignored};
 use crate::project::{OnDelete, Project};
 use crate::publish::{CONTRACT, Claimed, Outcome, Published, publish};
+use crate::quarantine;
 use crate::receipt::{self, Claim, GoldEntry, GoldStatus, Receipt, State, Status, Stored};
 use crate::run::Run;
 use crate::source::Source;
-use crate::table::backoff;
+use crate::table::{Table, backoff};
 
 /// Objects that share one commit a table at most.
 const BATCH: usize = 1000;

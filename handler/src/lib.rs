@@ -45,6 +45,7 @@ pub mod run;
 pub mod seeds;
 pub mod settings;
 pub mod silver;
+pub mod snapshot;
 pub mod source;
 pub mod staging;
 pub mod statistics;

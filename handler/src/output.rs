@@ -66,8 +66,8 @@ fn write_table(out: &mut dyn Write, schema: &SchemaRef, batches: &[RecordBatch])
     table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED);
     table.set_header(schema.fields().iter().map(|field| field.name().clone()));
     for batch in batches {
-        for row in texts(batch, "NULL")? {
-            table.add_row(row);
+        for row in texts(batch)? {
+            table.add_row(row.into_iter().map(|text| text.unwrap_or_else(|| "NULL".to_owned())));
         }
     }
     for (index, field) in schema.fields().iter().enumerate() {
@@ -83,32 +83,38 @@ fn write_csv(out: &mut dyn Write, schema: &SchemaRef, batches: &[RecordBatch]) -
     let names: Vec<String> = schema.fields().iter().map(|field| csv_field(field.name())).collect();
     writeln!(out, "{}", names.join(","))?;
     for batch in batches {
-        for row in texts(batch, "")? {
-            let fields: Vec<String> = row.iter().map(|field| csv_field(field)).collect();
+        for row in texts(batch)? {
+            let fields: Vec<String> = row.iter().map(|field| field.as_deref().map(csv_field).unwrap_or_default()).collect();
             writeln!(out, "{}", fields.join(","))?;
         }
     }
     Ok(())
 }
 
+/// An empty text is quoted, a NULL is not.
 fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.is_empty() || text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }
 
-/// Rows as texts; nested values as JSON.
-fn texts(batch: &RecordBatch, null: &str) -> Result<Vec<Vec<String>>, ArrowError> {
+/// Rows as texts, NULL as none; nested values as JSON.
+fn texts(batch: &RecordBatch) -> Result<Vec<Vec<Option<String>>>, ArrowError> {
     let mut rows = vec![Vec::with_capacity(batch.num_columns()); batch.num_rows()];
-    let options = FormatOptions::new().with_null(null);
+    let options = FormatOptions::new();
     for column in batch.columns() {
         if matches!(column.data_type(), DataType::List(_) | DataType::Struct(_) | DataType::Map(_, _)) {
             for (row, text) in json_values(column)?.into_iter().enumerate() {
-                rows[row].push(text.unwrap_or_else(|| null.to_owned()));
+                rows[row].push(text);
             }
             continue;
         }
         let formatter = ArrayFormatter::try_new(column.as_ref(), &options)?;
         for (index, row) in rows.iter_mut().enumerate() {
-            row.push(formatter.value(index).try_to_string()?);
+            let text = || formatter.value(index).try_to_string();
+            row.push(column.is_valid(index).then(text).transpose()?);
         }
     }
     Ok(rows)

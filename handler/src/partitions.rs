@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::gold::{Inputs, Pinned, Plan};
-use crate::table::Snapshot;
+use crate::snapshot::Snapshot;
 
 type Partition = BTreeMap<String, Option<String>>;
 

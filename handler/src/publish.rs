@@ -14,8 +14,8 @@ use crate::quarantine;
 use crate::receipt::{SilverEntry, Stored};
 use crate::run::{Run, new_engine};
 use crate::silver::{SilverRows, Surveyed, Work};
+use crate::snapshot::{Definition, Snapshot};
 use crate::source::Source;
-use crate::table::{Definition, Snapshot};
 
 /// The table property that keeps a source's contract.
 pub const CONTRACT: &str = "pintail.contract";

@@ -15,7 +15,8 @@ use crate::quarantine;
 use crate::run::in_force;
 use crate::seeds;
 use crate::settings::Settings;
-use crate::table::{Snapshot, Table};
+use crate::snapshot::Snapshot;
+use crate::table::Table;
 
 /// A table as `pintail tables` lists it.
 #[derive(Debug, Clone, Serialize)]

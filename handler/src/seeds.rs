@@ -33,11 +33,11 @@ pub fn folder(lake: &Lake) -> PathBuf {
 /// Puts a seed behind `"seeds"."name"`, reading it where the lake has not got it yet.
 ///
 /// # Errors
-/// As [`write`]; [`Error::Sql`].
+/// As [`keep`]; [`Error::Sql`].
 pub fn define(engine: &Engine, lake: &Lake, seed: &Seed) -> Result<()> {
     let path = path(lake, seed);
     if !path.exists() {
-        write(lake, seed, &path)?;
+        keep(lake, seed, &path)?;
     }
     define_file(engine, &seed.name, &path)
 }
@@ -55,7 +55,7 @@ pub fn define_file(engine: &Engine, name: &str, path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Refused`] names the record and the rule it breaks; [`Error::Io`].
-fn write(lake: &Lake, seed: &Seed, path: &Path) -> Result<()> {
+fn keep(lake: &Lake, seed: &Seed, path: &Path) -> Result<()> {
     let what = format!("seed {}", seed.path.display());
     let refuse = |reason: String| Error::Refused { what: what.clone(), reason };
     let file = std::fs::File::open(&seed.path).map_err(Error::io("open", &seed.path))?;

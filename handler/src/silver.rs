@@ -13,9 +13,9 @@ use crate::data_file::DataFile;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, RawObject};
+use crate::snapshot::Definition;
 use crate::source::Source;
 use crate::staging::Staging;
-use crate::table::Definition;
 
 /// A result that data may refuse: the inner error is the reason, the outer one a failure of ours.
 pub type Verdict<T> = Result<std::result::Result<T, String>>;

@@ -28,7 +28,8 @@ impl<'a> Source<'a> {
             return Ok(Self {
                 table: declared.table.clone(),
                 declared: Some(declared),
-                models: models_of(project, &declared.table), refused: None,
+                models: models_of(project, &declared.table),
+                refused: None,
             });
         }
         let table = table_of_key(key).ok_or_else(|| format!("key {key:?} gives no name of a table"))?;

@@ -19,8 +19,8 @@ use crate::lake::RawObject;
 use crate::lineage::{Lineage, with_lineage};
 use crate::project::{Model, RecordTest, Severity};
 use crate::silver::{Lazy, SilverRows, TableRows, Verdict, Work, judged};
+use crate::snapshot::widened;
 use crate::stored::{conform_batch, stored_schema};
-use crate::table::widened;
 use crate::{quality, quarantine, receipt};
 
 /// The work on one object.

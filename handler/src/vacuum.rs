@@ -59,6 +59,9 @@ pub async fn vacuum(lake: &Lake, retain: Duration, dry_run: bool) -> Result<Repo
             report.log_files += table.prune_log(retain).await?;
         }
     }
+    if !dry_run {
+        attempt::sweep(lake)?;
+    }
     report.files.sort();
     Ok(report)
 }
