@@ -15,6 +15,7 @@ use crate::data_file::{DataFileWriter, Target};
 use crate::engine::{Engine, Relation, quoted};
 use crate::error::{Error, Result};
 use crate::gold::{self, recorded};
+use crate::inputs::Upstream;
 use crate::lake::Lake;
 use crate::project::Project;
 use crate::query;
@@ -223,15 +224,15 @@ async fn audit_gold(
             std::collections::hash_map::Entry::Vacant(entry) => entry.insert(render(time)?),
         };
         let Some(model) = project.models.iter().find(|model| model.name == name) else { continue };
-        let plan = gold::Plan::of(project, model);
-        let pinned = plan.pin(tables, project).await?;
+        let upstream = Upstream::of(project, model);
+        let pinned = upstream.pin(tables, project).await?;
         if let Some(reason) = gold::withheld(lake, name, &pinned.inputs)? {
             report.differences.push(format!("gold.{name}: is withheld: {reason}"));
         } else if recorded(&snapshot.properties).as_ref() != Some(&pinned.inputs) {
             report.differences.push(format!("gold.{name}: is older than its inputs; run ingest"));
         } else {
             let engine = new_engine(lake, project, settings, settings.threads)?;
-            plan.define(&engine, project, (&pinned, None))?;
+            upstream.define(&engine, project, (&pinned, None))?;
             match differing_rows(&engine, &model.sql, (&table, &snapshot))? {
                 0 => report.gold.push(name.to_owned()),
                 rows => report

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::ingest::{self, Request};
 use crate::lake::Lake;
 use crate::output::{self, Format};
+use crate::plan;
 use crate::project::Project;
 use crate::query;
 use crate::report::{self, Bars, Silent};
@@ -213,7 +214,7 @@ async fn ingest(arguments: IngestArguments, world: &mut World<'_>) -> Result<u8>
     let lake = existing(&arguments.lake.lake, world)?;
     let request = Request { keys: arguments.keys, again: arguments.again };
     if arguments.dry_run {
-        let plan = ingest::plan(&lake, &project, &request)?;
+        let plan = plan::plan(&lake, &project, &request)?;
         let text = if arguments.json { report::planned_json(&plan)? } else { report::planned(&plan) };
         return say(world, &text).map(|()| 0);
     }

@@ -6,17 +6,15 @@ use std::time::Instant;
 
 use chrono::Utc;
 
-use crate::attempt;
+use crate::claims::{Claims, Look};
+use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::gold;
-use crate::lake::{Lake, RawObject, is_ignored};
-use crate::project::{OnDelete, Project};
 use crate::publish::{CONTRACT, Claimed, Outcome, Published, publish};
-use crate::quarantine;
-use crate::receipt::{self, Claim, GoldEntry, GoldStatus, Receipt, State, Status, Stored};
+use crate::receipt::{self, GoldEntry, GoldStatus, Receipt, State, Status};
 use crate::run::Run;
 use crate::source::Source;
-use crate::table::{Table, backoff};
+use crate::table::backoff;
 
 /// Objects that share one commit a table at most.
 const BATCH: usize = 1000;
@@ -60,68 +58,15 @@ pub trait Progress {
     fn finish(&self, receipt: &Receipt);
 }
 
-/// What a run would do with a key.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Planned {
-    /// The key.
-    pub key: String,
-    /// `read` or `withdraw`.
-    pub action: &'static str,
-    /// The tables that it concerns, as `silver/name`.
-    pub tables: Vec<String>,
-}
-
-/// What [`ingest`] would do, without doing or claiming anything.
-///
-/// # Errors
-/// [`Error::Io`], [`Error::Document`]; [`Error::Key`] for a key that may not be read.
-pub fn plan(lake: &Lake, project: &Project, request: &Request) -> Result<Vec<Planned>> {
-    let mut keys: BTreeSet<String> = request.keys.iter().cloned().collect();
-    if keys.is_empty() {
-        keys.extend(lake.keys()?.keys);
-        keys.extend(receipt::all(lake)?.into_iter().filter_map(|stored| stored.state).map(|state| state.key));
-    }
-    let mut plan = Vec::new();
-    for key in keys {
-        let stored = Stored::read(lake, &key)?;
-        let known = stored.done().and_then(|done| Some((done.stamp.as_ref()?, done.version.as_deref()?)));
-        let object = lake.look(&key, known)?;
-        let source = Source::of_key(project, &key).unwrap_or_else(Source::refused);
-        let action = match (&object, stored.done()) {
-            (Some(object), Some(done)) if done.version.as_deref() == Some(&object.version) && !request.again => {
-                continue;
-            }
-            (Some(_), _) => "read",
-            (None, Some(done)) if done.status != Status::Withdrawn && source.on_delete() == OnDelete::Withdraw => {
-                "withdraw"
-            }
-            (None, _) => continue,
-        };
-        plan.push(Planned { key, action, tables: source.tables() });
-    }
-    Ok(plan)
-}
-
-/// What a look at a key found.
-enum Look {
-    Absent,
-    Unchanged(Box<Receipt>),
-    Kept,
-    Held,
-    Claimed(Box<Claimed>),
-}
-
 struct Walk<'a> {
     run: &'a Run,
     request: &'a Request,
     progress: &'a dyn Progress,
     summary: Summary,
+    claims: Claims<'a>,
     restless: HashMap<String, u32>,
-    /// Documents that the walk has read and not looked at yet; who changed one meanwhile wins the swap.
-    known: HashMap<String, Stored>,
     /// The present fingerprint of each source, by table.
     fingerprints: HashMap<String, String>,
-    done_again: BTreeSet<String>,
 }
 
 /// Ingests what is asked for and refreshes whatever gold is stale.
@@ -134,10 +79,9 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         request,
         progress,
         summary: Summary::default(),
+        claims: Claims::new(run, request.again),
         restless: HashMap::new(),
-        known: HashMap::new(),
         fingerprints: HashMap::new(),
-        done_again: BTreeSet::new(),
     };
     let mut pending = walk.keys().await?;
     let mut quiet_since = Instant::now();
@@ -181,7 +125,7 @@ impl Walk<'_> {
         for stored in receipt::all(&self.run.lake)? {
             if let Some(state) = &stored.state {
                 keys.insert(state.key.clone());
-                self.known.insert(state.key.clone(), stored);
+                self.claims.remember(&state.key.clone(), stored);
             }
         }
         Ok(keys.into_iter().collect())
@@ -193,10 +137,7 @@ impl Walk<'_> {
         for key in keys.iter() {
             let Ok(source) = Source::of_key(&self.run.project, key) else { continue };
             let Some(table) = self.run.tables.load(&format!("silver/{}", source.table)).await? else { continue };
-            let contract = table
-                .properties
-                .get(CONTRACT)
-                .and_then(|text| serde_json::from_str::<crate::contract::Contract>(text).ok());
+            let contract = table.properties.get(CONTRACT).and_then(|text| serde_json::from_str::<Contract>(text).ok());
             if contract.is_some_and(|contract| !contract.differences(source.declared).is_empty()) {
                 retyped.insert(source.table);
             }
@@ -216,7 +157,7 @@ impl Walk<'_> {
         let (mut batch, mut held) = (Vec::new(), Vec::new());
         let mut rest = std::mem::take(pending).into_iter();
         for key in rest.by_ref() {
-            match self.look(&key).await {
+            match self.claims.look(&key).await {
                 Ok(Look::Absent) if !self.request.keys.is_empty() => {
                     let reason = "there is no such raw object".to_owned();
                     self.fail(&key, &Error::Key { key: key.clone(), reason }, None);
@@ -251,85 +192,6 @@ impl Walk<'_> {
             self.progress.finish(&receipt);
             self.summary.receipts.push(receipt);
         }
-    }
-
-    async fn look(&mut self, key: &str) -> Result<Look> {
-        let stored = match self.known.remove(key) {
-            Some(stored) => stored,
-            None => Stored::read(&self.run.lake, key)?,
-        };
-        let known = stored.done().and_then(|done| Some((done.stamp.as_ref()?, done.version.as_deref()?)));
-        let object = self.run.lake.look(key, known)?;
-        if is_ignored(key) {
-            return Err(Error::Key {
-                key: key.to_owned(),
-                reason: "a segment begins with `.` or `_`: such keys are ignored".to_owned(),
-            });
-        }
-        if let Some(claim) = stored.claim() {
-            if claim.attempt != self.run.attempt.id && attempt::is_alive(&self.run.lake, &claim.attempt)? {
-                return Ok(Look::Held);
-            }
-            return self.take(key, object, &stored);
-        }
-        match (&object, stored.done()) {
-            (None, None) => Ok(Look::Absent),
-            (None, Some(done)) if done.status == Status::Withdrawn => Ok(Look::Unchanged(Box::new(done.clone()))),
-            (None, Some(_)) if self.keeps(key) => Ok(Look::Kept),
-            (Some(object), Some(done)) if done.version.as_deref() == Some(&object.version) => {
-                let anew = self.request.again && !self.done_again.contains(key);
-                if anew || !self.holds(done).await? {
-                    return self.take(key, Some(object.clone()), &stored);
-                }
-                self.settle(object, &stored)?;
-                Ok(Look::Unchanged(Box::new(done.clone())))
-            }
-            _ => self.take(key, object, &stored),
-        }
-    }
-
-    /// A file that was too young for its time to stand for its content is so no longer: the next look is quick. Who
-    /// changed the receipt meanwhile knows better.
-    fn settle(&self, object: &RawObject, stored: &Stored) -> Result<()> {
-        let Some(done) = stored.done().filter(|done| done.stamp.as_ref() != Some(&object.stamp)) else { return Ok(()) };
-        if object.stamp.settled {
-            let receipt = Receipt { stamp: Some(object.stamp.clone()), ..done.clone() };
-            stored.swap(&self.run.lake, State { key: object.key.clone(), claim: None, done: Some(receipt) })?;
-        }
-        Ok(())
-    }
-
-    fn keeps(&self, key: &str) -> bool {
-        Source::of_key(&self.run.project, key).map_or(OnDelete::Keep, |source| source.on_delete()) == OnDelete::Keep
-    }
-
-    /// Whether the tables that the receipt names are still the same ones.
-    async fn holds(&self, done: &Receipt) -> Result<bool> {
-        for entry in &done.silver {
-            let table = self.run.tables.table(&format!("silver/{}", entry.table))?;
-            if table.identity().await?.map(|(id, _)| id).as_ref() != Some(&entry.id) {
-                return Ok(false);
-            }
-        }
-        if done.quarantined > 0 {
-            return Ok(Table::exists(&self.run.lake, &format!("silver/{}", quarantine::TABLE)));
-        }
-        Ok(true)
-    }
-
-    fn take(&self, key: &str, object: Option<RawObject>, stored: &Stored) -> Result<Look> {
-        let started_at = Utc::now();
-        let taken_over = stored.claim().is_some();
-        let mut tables: BTreeSet<String> = stored.claim().into_iter().flat_map(|claim| claim.tables.clone()).collect();
-        tables.extend(Source::of_key(&self.run.project, key).map(|source| source.tables()).unwrap_or_default());
-        let claim = Claim { attempt: self.run.attempt.id.clone(), tables: tables.into_iter().collect() };
-        let state = State { key: key.to_owned(), claim: Some(claim), done: stored.done().cloned() };
-        Ok(match stored.swap(&self.run.lake, state)? {
-            Some(stored) => {
-                Look::Claimed(Box::new(Claimed { object, key: key.to_owned(), stored, taken_over, started_at }))
-            }
-            None => Look::Held,
-        })
     }
 
     /// Publishes a batch, refreshes gold, writes the receipts; returns the keys to look at again.
@@ -425,8 +287,8 @@ impl Walk<'_> {
         let changed = now != receipt.version;
         self.summary.receipts.retain(|former| former.key != key);
         self.summary.receipts.push(receipt);
-        self.done_again.insert(key.clone());
-        let vanished = now.is_none() && self.keeps(&key);
+        self.claims.finish(&key);
+        let vanished = now.is_none() && self.claims.keeps(&key);
         Ok((changed && !vanished).then_some(key))
     }
 

@@ -84,7 +84,8 @@ fn write_csv(out: &mut dyn Write, schema: &SchemaRef, batches: &[RecordBatch]) -
     writeln!(out, "{}", names.join(","))?;
     for batch in batches {
         for row in texts(batch)? {
-            let fields: Vec<String> = row.iter().map(|field| field.as_deref().map(csv_field).unwrap_or_default()).collect();
+            let fields: Vec<String> =
+                row.iter().map(|field| field.as_deref().map(csv_field).unwrap_or_default()).collect();
             writeln!(out, "{}", fields.join(","))?;
         }
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::gold::{Inputs, Pinned, Plan};
+use crate::inputs::{Inputs, Pinned, Upstream};
 use crate::snapshot::Snapshot;
 
 type Partition = BTreeMap<String, Option<String>>;
@@ -48,13 +48,13 @@ fn pick<'a>(partition: &Partition, columns: impl Iterator<Item = &'a String>) ->
 /// # Errors
 /// As [`crate::table::Table::touched`].
 pub async fn scope(
-    plan: &Plan<'_>,
+    upstream: &Upstream<'_>,
     tree: &Value,
     (former, recorded, pinned): (&Snapshot, Option<Inputs>, &Pinned),
 ) -> Result<Option<Scope>> {
     let Some(recorded) = recorded else { return Ok(None) };
     let same_sql = recorded.sql == pinned.inputs.sql && recorded.seeds == pinned.inputs.seeds;
-    if !same_sql || plan.model.partition_by.is_empty() || former.partition_by != plan.model.partition_by {
+    if !same_sql || upstream.model.partition_by.is_empty() || former.partition_by != upstream.model.partition_by {
         return Ok(None);
     }
     let changed: Vec<&String> = pinned
@@ -75,7 +75,7 @@ pub async fn scope(
         return Ok(None);
     }
     // Behind a view the whole input is wanted.
-    if plan
+    if upstream
         .views
         .iter()
         .flat_map(|view| &view.relations)
@@ -83,7 +83,9 @@ pub async fn scope(
     {
         return Ok(None);
     }
-    let Some(columns) = independent(tree, name, (&plan.model.partition_by, &now.partition_by)) else { return Ok(None) };
+    let Some(columns) = independent(tree, name, (&upstream.model.partition_by, &now.partition_by)) else {
+        return Ok(None);
+    };
     let Some(touched) = table.touched(*from, now.version).await? else { return Ok(None) };
     let partitions = touched.iter().map(|partition| pick(partition, columns.values())).collect();
     Ok(Some(Scope { table: (*name).clone(), columns, partitions }))

@@ -9,7 +9,8 @@ use arrow::datatypes::SchemaRef;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::{Error, Result};
-use crate::ingest::{Planned, Progress, Summary};
+use crate::ingest::{Progress, Summary};
+use crate::plan::Planned;
 use crate::project::Project;
 use crate::query::TableEntry;
 use crate::receipt::{GoldStatus, Receipt, Status, Stored};

@@ -33,7 +33,7 @@ pub fn folder(lake: &Lake) -> PathBuf {
 /// Puts a seed behind `"seeds"."name"`, reading it where the lake has not got it yet.
 ///
 /// # Errors
-/// As [`keep`]; [`Error::Sql`].
+/// [`Error::Refused`] names the record and the rule it breaks; [`Error::Io`], [`Error::Sql`].
 pub fn define(engine: &Engine, lake: &Lake, seed: &Seed) -> Result<()> {
     let path = path(lake, seed);
     if !path.exists() {

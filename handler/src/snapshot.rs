@@ -21,7 +21,7 @@ pub struct Snapshot {
     pub partition_by: Vec<String>,
     /// The table's properties, ours among them.
     pub properties: BTreeMap<String, String>,
-    /// The files that make up the version; none of them in a [`Table::glance`].
+    /// The files that make up the version; none of them in a [`crate::table::Table::glance`].
     pub files: Vec<File>,
     /// When the table was made, in milliseconds since 1970.
     pub created_time: i64,

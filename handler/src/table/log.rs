@@ -22,7 +22,7 @@ impl Table {
     /// cannot tell.
     ///
     /// # Errors
-    /// [`Error::Delta`] when a commit that exists cannot be read.
+    /// [`crate::error::Error::Delta`] when a commit that exists cannot be read.
     pub async fn touched(&self, from: u64, to: u64) -> Result<Option<Vec<BTreeMap<String, Option<String>>>>> {
         let mut partitions = Vec::new();
         for version in from + 1..=to {
@@ -54,23 +54,25 @@ impl Table {
     /// Files that commits within the last `retain` removed: earlier versions that may still be read need them.
     ///
     /// # Errors
-    /// [`Error::Delta`] when a commit cannot be read.
+    /// [`crate::error::Error::Delta`] when a commit cannot be read.
     pub async fn removed_within(&self, newest: u64, retain: Duration) -> Result<Vec<String>> {
         let cutoff = Utc::now().timestamp_millis() - i64::try_from(retain.as_millis()).unwrap_or(i64::MAX);
         let mut removed = Vec::new();
         for version in (0..=newest).rev() {
             let Some(actions) = self.actions(version).await? else { break };
             let mut recent = false;
+            let mut by_commit = Vec::new();
             for action in actions {
                 match action {
                     Action::CommitInfo(info) => recent = info.timestamp.is_none_or(|time| time >= cutoff),
-                    Action::Remove(remove) => removed.push(remove.path),
+                    Action::Remove(remove) => by_commit.push(remove.path),
                     _ => {}
                 }
             }
             if !recent {
                 break;
             }
+            removed.extend(by_commit);
         }
         Ok(removed)
     }
@@ -78,7 +80,7 @@ impl Table {
     /// Removes log files that a checkpoint older than `retain` makes superfluous; returns how many.
     ///
     /// # Errors
-    /// [`Error::Delta`].
+    /// [`crate::error::Error::Delta`].
     pub async fn prune_log(&self, retain: Duration) -> Result<usize> {
         let Some(snapshot) = self.load().await? else { return Ok(0) };
         let cutoff = Utc::now().timestamp_millis() - i64::try_from(retain.as_millis()).unwrap_or(i64::MAX);

@@ -1,0 +1,141 @@
+//! Claims: look at a key as it is now, and claim it by a conditional write where there is something to do.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::Utc;
+
+use crate::attempt;
+use crate::error::{Error, Result};
+use crate::lake::{RawObject, is_ignored};
+use crate::project::OnDelete;
+use crate::publish::Claimed;
+use crate::quarantine;
+use crate::receipt::{Claim, Receipt, State, Status, Stored};
+use crate::run::Run;
+use crate::source::Source;
+use crate::table::Table;
+
+/// What a look at a key found.
+pub enum Look {
+    /// No object, and no trace of one.
+    Absent,
+    /// It is what its receipt says.
+    Unchanged(Box<Receipt>),
+    /// The object is gone, its rows stay.
+    Kept,
+    /// Another worker has it.
+    Held,
+    /// It is ours to process.
+    Claimed(Box<Claimed>),
+}
+
+/// The claims of one run.
+pub struct Claims<'a> {
+    run: &'a Run,
+    /// Read objects anew, once each.
+    again: bool,
+    /// Documents that were read and not looked at yet; who changed one meanwhile wins the swap.
+    known: HashMap<String, Stored>,
+    finished: BTreeSet<String>,
+}
+
+impl<'a> Claims<'a> {
+    /// None yet.
+    pub fn new(run: &'a Run, again: bool) -> Self {
+        Self { run, again, known: HashMap::new(), finished: BTreeSet::new() }
+    }
+
+    /// Keeps a document that was read for the look that will follow.
+    pub fn remember(&mut self, key: &str, stored: Stored) {
+        self.known.insert(key.to_owned(), stored);
+    }
+
+    /// Notes that a key was processed in this run.
+    pub fn finish(&mut self, key: &str) {
+        self.finished.insert(key.to_owned());
+    }
+
+    /// Looks at a key as it is now, and claims it where there is work.
+    ///
+    /// # Errors
+    /// [`Error::Key`] for a key that may not be read; [`Error::Io`], [`Error::Document`], [`Error::Delta`].
+    pub async fn look(&mut self, key: &str) -> Result<Look> {
+        let stored = match self.known.remove(key) {
+            Some(stored) => stored,
+            None => Stored::read(&self.run.lake, key)?,
+        };
+        let known = stored.done().and_then(|done| Some((done.stamp.as_ref()?, done.version.as_deref()?)));
+        let object = self.run.lake.look(key, known)?;
+        if is_ignored(key) {
+            return Err(Error::Key {
+                key: key.to_owned(),
+                reason: "a segment begins with `.` or `_`: such keys are ignored".to_owned(),
+            });
+        }
+        if let Some(claim) = stored.claim() {
+            if claim.attempt != self.run.attempt.id && attempt::is_alive(&self.run.lake, &claim.attempt)? {
+                return Ok(Look::Held);
+            }
+            return self.take(key, object, &stored);
+        }
+        match (&object, stored.done()) {
+            (None, None) => Ok(Look::Absent),
+            (None, Some(done)) if done.status == Status::Withdrawn => Ok(Look::Unchanged(Box::new(done.clone()))),
+            (None, Some(_)) if self.keeps(key) => Ok(Look::Kept),
+            (Some(object), Some(done)) if done.version.as_deref() == Some(&object.version) => {
+                let anew = self.again && !self.finished.contains(key);
+                if anew || !self.holds(done).await? {
+                    return self.take(key, Some(object.clone()), &stored);
+                }
+                self.settle(object, &stored)?;
+                Ok(Look::Unchanged(Box::new(done.clone())))
+            }
+            _ => self.take(key, object, &stored),
+        }
+    }
+
+    /// A file that was too young for its time to stand for its content is so no longer: the next look is quick. Who
+    /// changed the receipt meanwhile knows better.
+    fn settle(&self, object: &RawObject, stored: &Stored) -> Result<()> {
+        let Some(done) = stored.done().filter(|done| done.stamp.as_ref() != Some(&object.stamp)) else { return Ok(()) };
+        if object.stamp.settled {
+            let receipt = Receipt { stamp: Some(object.stamp.clone()), ..done.clone() };
+            stored.swap(&self.run.lake, State { key: object.key.clone(), claim: None, done: Some(receipt) })?;
+        }
+        Ok(())
+    }
+
+    /// Whether the rows of a removed object stay.
+    pub fn keeps(&self, key: &str) -> bool {
+        Source::of_key(&self.run.project, key).map_or(OnDelete::Keep, |source| source.on_delete()) == OnDelete::Keep
+    }
+
+    /// Whether the tables that the receipt names are still the same ones.
+    async fn holds(&self, done: &Receipt) -> Result<bool> {
+        for entry in &done.silver {
+            let table = self.run.tables.table(&format!("silver/{}", entry.table))?;
+            if table.identity().await?.map(|(id, _)| id).as_ref() != Some(&entry.id) {
+                return Ok(false);
+            }
+        }
+        if done.quarantined > 0 {
+            return Ok(Table::exists(&self.run.lake, &format!("silver/{}", quarantine::TABLE)));
+        }
+        Ok(true)
+    }
+
+    fn take(&self, key: &str, object: Option<RawObject>, stored: &Stored) -> Result<Look> {
+        let started_at = Utc::now();
+        let taken_over = stored.claim().is_some();
+        let mut tables: BTreeSet<String> = stored.claim().into_iter().flat_map(|claim| claim.tables.clone()).collect();
+        tables.extend(Source::of_key(&self.run.project, key).map(|source| source.tables()).unwrap_or_default());
+        let claim = Claim { attempt: self.run.attempt.id.clone(), tables: tables.into_iter().collect() };
+        let state = State { key: key.to_owned(), claim: Some(claim), done: stored.done().cloned() };
+        Ok(match stored.swap(&self.run.lake, state)? {
+            Some(stored) => {
+                Look::Claimed(Box::new(Claimed { object, key: key.to_owned(), stored, taken_over, started_at }))
+            }
+            None => Look::Held,
+        })
+    }
+}

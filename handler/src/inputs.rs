@@ -1,0 +1,175 @@
+//! Inputs: what a gold table is computed from, followed through views to tables and seeds, and pinned to versions.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check;
+use crate::contract::visible;
+use crate::engine::{Engine, Relation as Stands};
+use crate::error::Result;
+use crate::fingerprint::fingerprint;
+use crate::partitions::Scope;
+use crate::project::{Model, ModelTest, Project, Relation, Severity, Zone};
+use crate::snapshot::{File, Snapshot};
+use crate::table::{Table, Tables};
+
+/// What a gold table was, or would be, computed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// Fingerprint of the rendered SQL: the model's, of the views it reads, of its tests.
+    pub sql: String,
+    /// Id and version of each table, by `zone.name`; none for one that does not exist yet.
+    pub tables: BTreeMap<String, Option<(String, u64)>>,
+    /// Content of each seed.
+    pub seeds: BTreeMap<String, String>,
+}
+
+/// A stored gold model with everything that its SQL reaches.
+pub struct Upstream<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The views that it reads, each after those it reads itself.
+    pub views: Vec<&'a Model>,
+    /// Silver tables and stored gold models, as `(zone, name)`.
+    pub tables: BTreeSet<(&'static str, String)>,
+    /// Seeds.
+    pub seeds: BTreeSet<String>,
+}
+
+/// The inputs of a model as they are now.
+pub struct Pinned {
+    /// What the commit records.
+    pub inputs: Inputs,
+    /// The tables, by `zone.name`.
+    pub tables: HashMap<String, (Table, Option<Arc<Snapshot>>)>,
+}
+
+impl<'a> Upstream<'a> {
+    /// Follows a stored model's SQL and tests through the views to tables and seeds.
+    pub fn of(project: &'a Project, model: &'a Model) -> Self {
+        let mut upstream = Self { model, views: Vec::new(), tables: BTreeSet::new(), seeds: BTreeSet::new() };
+        let tests = model.tests.iter().flat_map(|test| &test.relations);
+        for relation in model.relations.iter().chain(tests) {
+            upstream.reach(project, relation);
+        }
+        upstream
+    }
+
+    fn reach(&mut self, project: &'a Project, relation: &Relation) {
+        match relation {
+            Relation::Seed { name } => {
+                self.seeds.insert(name.clone());
+            }
+            Relation::Model { zone: Zone::Gold, name } => {
+                match project.models.iter().find(|model| model.zone == Zone::Gold && model.name == *name) {
+                    Some(view) if !view.stored => {
+                        if self.views.iter().any(|known| known.name == view.name) {
+                            return;
+                        }
+                        view.relations.iter().for_each(|relation| self.reach(project, relation));
+                        self.views.push(view);
+                    }
+                    _ if *name == self.model.name => {}
+                    _ => {
+                        self.tables.insert(("gold", name.clone()));
+                    }
+                }
+            }
+            Relation::Source { .. } | Relation::Model { .. } => {
+                self.tables.insert((relation.schema(), relation.name().to_owned()));
+            }
+        }
+    }
+
+    fn sql_fingerprint(&self) -> String {
+        let views = self.views.iter().flat_map(|view| [view.name.as_str(), view.stable_sql.as_str()]);
+        let tests = self.model.tests.iter().flat_map(|test| [severity(test), test.stable_sql.as_str()]);
+        let own =
+            [self.model.stable_sql.as_str()].into_iter().chain(self.model.partition_by.iter().map(String::as_str));
+        fingerprint(own.chain(views).chain(tests))
+    }
+
+    /// All SQL that may name lineage columns.
+    fn texts(&self) -> String {
+        let views = self.views.iter().map(|view| view.sql.as_str());
+        let tests = self.model.tests.iter().map(|test| test.sql.as_str());
+        std::iter::once(self.model.sql.as_str()).chain(views).chain(tests).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The inputs as they are now.
+    ///
+    /// # Errors
+    /// As [`Table::load`].
+    pub async fn pin(&self, tables: &Tables, project: &Project) -> Result<Pinned> {
+        let mut pinned = HashMap::new();
+        let mut versions = BTreeMap::new();
+        for (zone, name) in &self.tables {
+            let table = tables.table(&format!("{zone}/{name}"))?;
+            let snapshot = table.load().await?;
+            versions.insert(
+                format!("{zone}.{name}"),
+                snapshot.as_ref().map(|snapshot| (snapshot.id.clone(), snapshot.version)),
+            );
+            pinned.insert(format!("{zone}.{name}"), (table, snapshot));
+        }
+        Ok(Pinned { inputs: self.inputs(versions, project), tables: pinned })
+    }
+
+    /// What the inputs are now, without loading them: enough to see whether the table is stale.
+    ///
+    /// # Errors
+    /// As [`Table::glance`].
+    pub async fn glance(&self, tables: &Tables, project: &Project) -> Result<Inputs> {
+        let mut versions = BTreeMap::new();
+        for (zone, name) in &self.tables {
+            let identity = tables.table(&format!("{zone}/{name}"))?.identity().await?;
+            versions.insert(format!("{zone}.{name}"), identity);
+        }
+        Ok(self.inputs(versions, project))
+    }
+
+    fn inputs(&self, tables: BTreeMap<String, Option<(String, u64)>>, project: &Project) -> Inputs {
+        let seeds = project.seeds.iter().filter(|seed| self.seeds.contains(&seed.name));
+        let seeds = seeds.map(|seed| (seed.name.clone(), seed.content_hash.clone())).collect();
+        Inputs { sql: self.sql_fingerprint(), tables, seeds }
+    }
+
+    /// Puts the inputs behind their names; `scope` narrows one table to some of its partitions.
+    ///
+    /// # Errors
+    /// [`Error::Sql`] when a view does not bind.
+    pub fn define(&self, engine: &Engine, project: &Project, (pinned, scope): (&Pinned, Option<&Scope>)) -> Result<()> {
+        let texts = self.texts();
+        // Schemas first: finding one of a missing table puts empty relations behind names.
+        let mut relations = Vec::new();
+        for (zone, name) in &self.tables {
+            let full = format!("{zone}.{name}");
+            let Some((table, snapshot)) = pinned.tables.get(&full) else { continue };
+            let schema = match snapshot {
+                Some(snapshot) => Arc::clone(&snapshot.schema),
+                None => check::schema_of(engine, project, (zone, name))?,
+            };
+            let files = snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.files);
+            let within = |file: &&File| scope.is_none_or(|scope| scope.table != full || scope.holds(&file.partition));
+            let paths = files.iter().filter(within).map(|file| table.folder.join(&file.path)).collect();
+            relations.push((zone, name, Stands::Files { paths, schema: visible(&schema, &texts) }));
+        }
+        for (zone, name, relation) in relations {
+            engine.define(zone, name, &relation)?;
+        }
+        for view in &self.views {
+            check::admit(engine, view)?;
+            engine.define("gold", &view.name, &Stands::Sql(view.sql.clone()))?;
+        }
+        Ok(())
+    }
+}
+
+fn severity(test: &ModelTest) -> &'static str {
+    match test.severity {
+        Severity::Error => "error",
+        Severity::Warn => "warn",
+    }
+}
