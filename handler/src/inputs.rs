@@ -139,7 +139,7 @@ impl<'a> Upstream<'a> {
     /// Puts the inputs behind their names; `scope` narrows one table to some of its partitions.
     ///
     /// # Errors
-    /// [`Error::Sql`] when a view does not bind.
+    /// [`crate::error::Error::Sql`] when a view does not bind.
     pub fn define(&self, engine: &Engine, project: &Project, (pinned, scope): (&Pinned, Option<&Scope>)) -> Result<()> {
         let texts = self.texts();
         // Schemas first: finding one of a missing table puts empty relations behind names.

@@ -36,7 +36,11 @@ impl Scenario {
             }
             points += 1;
         }
-        assert!(points * step >= 20, "{}: the process died only {points} times, {step} writes apart; are fault points missing?", self.name);
+        assert!(
+            points * step >= 20,
+            "{}: the process died only {points} times, {step} writes apart; are fault points missing?",
+            self.name
+        );
     }
 }
 

@@ -41,7 +41,8 @@ impl Table {
     fn read(folder: &Path) -> Result<Option<Self>, String> {
         let is_commit = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.strip_suffix(".json").is_some_and(|number| number.len() == 20 && number.bytes().all(|byte| byte.is_ascii_digit()))
+            name.strip_suffix(".json")
+                .is_some_and(|number| number.len() == 20 && number.bytes().all(|byte| byte.is_ascii_digit()))
         };
         let commits: Vec<PathBuf> = entries(&folder.join("_delta_log")).into_iter().filter(is_commit).collect();
         if commits.is_empty() {
@@ -51,25 +52,30 @@ impl Table {
         for (version, commit) in commits.iter().enumerate() {
             let text = fs::read_to_string(commit).map_err(|error| format!("{}: {error}", commit.display()))?;
             for line in text.lines() {
-                let action: Value = serde_json::from_str(line).map_err(|error| format!("version {version}: {error}: {line}"))?;
+                let action: Value =
+                    serde_json::from_str(line).map_err(|error| format!("version {version}: {error}: {line}"))?;
                 table.take(folder, &action).map_err(|wrong| format!("version {version}: {wrong}"))?;
             }
         }
         let missing: Vec<&PathBuf> = table.files.iter().filter(|file| !file.is_file()).collect();
-        if missing.is_empty() { Ok(Some(table)) } else { Err(format!("files of the newest version are missing: {missing:?}")) }
+        if missing.is_empty() {
+            Ok(Some(table))
+        } else {
+            Err(format!("files of the newest version are missing: {missing:?}"))
+        }
     }
 
     fn take(&mut self, folder: &Path, action: &Value) -> Result<(), String> {
         let path = |kind: &str| action[kind]["path"].as_str().map(|path| folder.join(percent_decoded(path)));
-        if let Some(path) = path("remove") {
-            if !self.files.remove(&path) {
-                return Err(format!("removes {}, which is not there", path.display()));
-            }
+        if let Some(path) = path("remove")
+            && !self.files.remove(&path)
+        {
+            return Err(format!("removes {}, which is not there", path.display()));
         }
-        if let Some(path) = path("add") {
-            if !self.files.insert(path.clone()) {
-                return Err(format!("adds {}, which is there", path.display()));
-            }
+        if let Some(path) = path("add")
+            && !self.files.insert(path.clone())
+        {
+            return Err(format!("adds {}, which is there", path.display()));
         }
         if let Some(schema) = action["metaData"]["schemaString"].as_str() {
             let schema: Value = serde_json::from_str(schema).map_err(|error| error.to_string())?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -41,6 +42,10 @@ impl File {
         }
         bytes
     }
+}
+
+pub(crate) fn has_extension(key: &str, extension: &str) -> bool {
+    Path::new(key).extension().is_some_and(|found| found == extension)
 }
 
 impl fmt::Debug for File {

@@ -7,6 +7,8 @@
 //!
 //! `PINTAIL_CASES` sets the number of scripts, `PINTAIL_FAULT_STEP` how many fault points are left out between two.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "all of this is a test; a panic is how it fails")]
+
 mod crash;
 mod delta;
 mod files;
@@ -42,7 +44,8 @@ fn every_history_of_files_and_processes_gives_the_tables_of_the_final_files() {
         rng_seed: RngSeed::Fixed(setting("PINTAIL_SEED", 1)),
         ..Config::default()
     };
-    let result = TestRunner::new(config).run(&script::scripts(), |script| script::play(&script).map_err(TestCaseError::fail));
+    let result =
+        TestRunner::new(config).run(&script::scripts(), |script| script::play(&script).map_err(TestCaseError::fail));
     if let Err(error) = result {
         panic!("{error}");
     }
@@ -57,14 +60,14 @@ fn two_files() -> [File; 2] {
 
 #[test]
 fn a_first_ingest_may_die_before_any_of_its_writes() {
-    let scenario = Scenario::new("first ingest", |world| two_files().iter().for_each(|file| world.write(file)));
+    let scenario = Scenario::new("first ingest", |world| world.write_all(&two_files()));
     scenario.die_before_each_write(|_| {});
 }
 
 #[test]
 fn a_correction_and_a_removal_may_die_before_any_of_their_writes() {
     let scenario = Scenario::new("correction and removal", |world| {
-        two_files().iter().for_each(|file| world.write(file));
+        world.write_all(&two_files());
         world.ingest();
     });
     scenario.die_before_each_write(|world| {
@@ -94,11 +97,15 @@ fn the_commits_around_a_checkpoint_may_die_before_any_of_their_writes() {
 #[test]
 fn a_withheld_gold_table_may_die_before_any_of_its_writes() {
     let scenario = Scenario::new("withheld", |world| {
-        two_files().iter().for_each(|file| world.write(file));
+        world.write_all(&two_files());
         world.ingest();
     });
     scenario.die_before_each_write(|world| {
-        world.write(&File::new("sales/b.csv", "sale_id,day,region,person_id,amount\n1,2024-01-05,north,1,5000000\n", Packing::Plain));
+        world.write(&File::new(
+            "sales/b.csv",
+            "sale_id,day,region,person_id,amount\n1,2024-01-05,north,1,5000000\n",
+            Packing::Plain,
+        ));
     });
 }
 
@@ -107,7 +114,9 @@ fn four_processes_that_ingest_the_same_sixty_files_at_once_take_every_file_once(
     let world = World::new();
     for number in 0..60 {
         let day = number % 9 + 1;
-        let text = format!("sale_id,day,region,person_id,amount\n{number},2024-01-0{day},north,1,{number}\n{number},2024-01-0{day},north,1,1\n");
+        let text = format!(
+            "sale_id,day,region,person_id,amount\n{number},2024-01-0{day},north,1,{number}\n{number},2024-01-0{day},north,1,1\n"
+        );
         world.write(&File::new(&format!("sales/{number}.csv"), &text, Packing::Plain));
     }
     let runs: Vec<_> = (0..4).map(|_| world.spawn(&Run::whole())).collect();
@@ -116,7 +125,11 @@ fn four_processes_that_ingest_the_same_sixty_files_at_once_take_every_file_once(
         let done = run.finish();
         assert!(done.status.success(), "{done}");
         for receipt in done.receipts() {
-            assert_eq!((&receipt["status"], &receipt["records"], &receipt["accepted"]), (&"ingested".into(), &2.into(), &1.into()), "{done}");
+            assert_eq!(
+                (&receipt["status"], &receipt["records"], &receipt["accepted"]),
+                (&"ingested".into(), &2.into(), &1.into()),
+                "{done}"
+            );
             *taken.entry(receipt["key"].as_str().expect("a receipt has a key").to_owned()).or_default() += 1;
         }
     }

@@ -87,6 +87,12 @@ impl World {
         fs::write(path, file.bytes()).expect("raw takes files");
     }
 
+    pub(crate) fn write_all(&self, files: &[File]) {
+        for file in files {
+            self.write(file);
+        }
+    }
+
     /// Writes beside and renames, so that a reader sees the old or the new.
     pub(crate) fn replace(&self, file: &File) {
         let beside = self.folder.path().join("tmp").join("arriving");
@@ -101,7 +107,8 @@ impl World {
     }
 
     pub(crate) fn touch(&self, key: &str) {
-        let file = fs::File::options().append(true).open(self.raw(key)).expect("the script touches files that are there");
+        let file =
+            fs::File::options().append(true).open(self.raw(key)).expect("the script touches files that are there");
         file.set_modified(SystemTime::now()).expect("a file of ours takes a time");
     }
 
@@ -127,7 +134,9 @@ impl World {
             command.env("PINTAIL_FAULT", fault.to_string());
         }
         command.stdin(Stdio::null());
-        command.stdout(fs::File::create(&out).expect("a file for stdout")).stderr(fs::File::create(&error).expect("a file for stderr"));
+        command
+            .stdout(fs::File::create(&out).expect("a file for stdout"))
+            .stderr(fs::File::create(&error).expect("a file for stderr"));
         let mut child = command.spawn().expect("pintail starts");
         let kill_at = run.kill_after.map(|delay| Instant::now() + delay);
         let ended = std::thread::spawn(move || {
@@ -138,7 +147,12 @@ impl World {
             child.wait().expect("a child ends")
         });
         let disturbed = format!("{:?} {:?}", run.fault, run.kill_after);
-        Process { command: format!("pintail {} {} (fault, kill: {disturbed})", arguments.join(" "), run.keys.join(" ")), out, error, ended }
+        Process {
+            command: format!("pintail {} {} (fault, kill: {disturbed})", arguments.join(" "), run.keys.join(" ")),
+            out,
+            error,
+            ended,
+        }
     }
 
     fn run(&self, arguments: &[&str]) -> Done {
@@ -191,14 +205,24 @@ impl Process {
 
 impl Done {
     pub(crate) fn receipts(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{self}"))).collect()
+        self.out
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{self}")))
+            .collect()
     }
 }
 
 impl fmt::Display for Done {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |text: &str| if text.is_empty() { "nothing".to_owned() } else { text.to_owned() };
-        write!(formatter, "{} ended with {}\nstdout: {}\nstderr: {}", self.command, self.status, shown(&self.out), shown(&self.error))
+        write!(
+            formatter,
+            "{} ended with {}\nstdout: {}\nstderr: {}",
+            self.command,
+            self.status,
+            shown(&self.out),
+            shown(&self.error)
+        )
     }
 }
 

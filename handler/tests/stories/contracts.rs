@@ -1,0 +1,247 @@
+//! Contracts: what a project says of its raw files, key by key, and what happens when it says something else later.
+
+use crate::lake::Lake;
+
+/// A project with one source table `t`, with `meta` for it in YAML's flow style and columns line by line.
+fn sources(meta: &str, columns: &[&str]) -> String {
+    let columns: String = columns.iter().map(|column| format!("          - {{{column}}}\n")).collect();
+    format!(
+        "sources:\n  - name: raw\n    tables:\n      - name: t\n        meta: {{{meta}}}\n        columns:\n{columns}"
+    )
+}
+
+fn lake(meta: &str, columns: &[&str]) -> Lake {
+    let lake = Lake::of("");
+    lake.write("models/sources.yml", sources(meta, columns));
+    lake.write("dbt_project.yml", include_str!("../fixtures/stories/dbt_project.yml"));
+    lake
+}
+
+const AB: [&str; 2] = ["name: a, data_type: bigint", "name: b, data_type: varchar"];
+
+/// A way to read a file: meta, key, bytes, the counts and the rows `a, b`.
+type Reading = (&'static str, &'static str, &'static [u8], &'static str, &'static str);
+
+const READINGS: [Reading; 14] = [
+    ("", "t/a.csv", b"a,b\n1,x\n", "ingested 1/1/0", "1,x"),
+    ("format: csv", "t/a.dat", b"a,b\n1,x\n", "ingested 1/1/0", "1,x"),
+    ("format: json", "t/a.txt", b"{\"a\": 1, \"b\": \"x\"}\n", "ingested 1/1/0", "1,x"),
+    ("format: json", "t/a.json", b"[{\"a\": 1, \"b\": \"x\"}, {\"b\": \"y\"}, 7]", "ingested 3/2/1", ",y\n1,x"),
+    ("delimiter: \";\"", "t/a.csv", b"a;b\n1;x,y\n", "ingested 1/1/0", "1,\"x,y\""),
+    ("delimiter: \"\\t\"", "t/a.csv", b"a\tb\n1\tx\n", "ingested 1/1/0", "1,x"),
+    ("", "t/a.tsv", b"a\tb\n1\tx\n", "ingested 1/1/0", "1,x"),
+    ("quote: \"'\"", "t/a.csv", b"a,b\n1,'x,y'\n", "ingested 1/1/0", "1,\"x,y\""),
+    ("escape: \"\\\\\"", "t/a.csv", b"a,b\n1,\"x\\\"y\"\n", "ingested 1/1/0", "1,\"x\"\"y\""),
+    ("encoding: latin1", "t/a.csv", b"a,b\n1,\xe4\n", "ingested 1/1/0", "1,\u{e4}"),
+    ("header: false", "t/a.csv", b"1,x\n2,y\nz,y\n", "ingested 3/2/1", "1,x\n2,y"),
+    ("preamble: 2", "t/a.csv", b"report\n\"of today\na,b\n1,x\n", "ingested 1/1/0", "1,x"),
+    ("null_tokens: [n/a, \"-\"]", "t/a.csv", b"a,b\n-,n/a\n1,\n", "ingested 2/2/0", ",\n1,\"\""),
+    ("max_rejects: 0.5", "t/a.csv", b"a,b\n1,x\ny,y\n", "ingested 2/1/1", "1,x"),
+];
+
+#[test]
+fn each_key_of_meta_says_how_a_file_is_read() {
+    for (meta, key, bytes, told, rows) in READINGS {
+        let lake = lake(meta, &AB);
+        lake.write(&format!("raw/{key}"), bytes);
+        assert_eq!(lake.ingest(0, &[]).told(), format!("{key}: {told}"), "{meta} {key}");
+        assert_eq!(lake.query("SELECT a, b FROM silver.t ORDER BY a NULLS FIRST, b"), rows, "{meta} {key}");
+        lake.audit();
+    }
+}
+
+#[test]
+fn a_key_of_the_source_holds_for_its_tables_unless_one_says_otherwise() {
+    let lake = Lake::of(include_str!("../fixtures/stories/two_tables.txt"));
+    let done = lake.ingest(0, &[]);
+    assert_eq!(done.told(), "one/a.csv: ingested 1/1/0\ntwo/a.csv: ingested 1/1/0");
+    assert_eq!(lake.query("SELECT a, b FROM silver.one UNION ALL SELECT a, b FROM silver.two ORDER BY a"), "1,\n2,-");
+}
+
+#[test]
+fn what_meta_does_not_know_is_refused_by_file_and_line() {
+    for (meta, said) in [
+        ("delimeter: x", "models/sources.yml:5: unknown meta key \"delimeter\"; did you mean \"delimiter\"?"),
+        ("on_new_column: maybe", "models/sources.yml:5: "),
+        ("encoding: klingon", "models/sources.yml:5: "),
+        ("max_rejects: 2", "models/sources.yml:5: "),
+        ("delimiter: ab", "models/sources.yml:5: "),
+        ("header: perhaps", "models/sources.yml:5: "),
+        ("preamble: -1", "models/sources.yml:5: "),
+    ] {
+        lake(meta, &AB).pintail(&["check", "--project", "project"]).exits(1).says(said);
+    }
+}
+
+#[test]
+fn a_new_column_is_added_ignored_rescued_or_refuses_the_file() {
+    let file = "a,c,b\n1,new,x\n";
+    for (meta, told, sql, rows) in [
+        ("", "ingested 1/1/0", "SELECT a, b, c FROM silver.t", "1,x,new"),
+        ("on_new_column: add", "ingested 1/1/0", "SELECT a, b, c FROM silver.t", "1,x,new"),
+        (
+            "on_new_column: ignore",
+            "ingested 1/1/0",
+            "SELECT COLUMNS(c -> NOT starts_with(c, '_')) FROM silver.t",
+            "1,x",
+        ),
+        (
+            "on_new_column: rescue",
+            "ingested 1/1/0",
+            "SELECT a, b, _rescued FROM silver.t",
+            "1,x,\"{\"\"c\"\":\"\"new\"\"}\"",
+        ),
+        (
+            "on_new_column: reject",
+            "quarantined 1/0/1",
+            "SELECT reasons[1] FROM silver.quarantine",
+            "\"column \"\"c\"\" is not in the contract\"",
+        ),
+    ] {
+        let lake = lake(meta, &AB);
+        lake.write("raw/t/a.csv", file);
+        assert_eq!(lake.ingest(0, &[]).told(), format!("t/a.csv: {told}"), "{meta}");
+        assert_eq!(lake.query(sql), rows, "{meta}");
+        lake.audit();
+    }
+}
+
+#[test]
+fn more_rejects_than_allowed_refuse_the_file_as_a_whole() {
+    let lake = lake("max_rejects: 0.4", &AB);
+    lake.write("raw/t/a.csv", "a,b\n1,x\ny,y\n");
+    assert_eq!(lake.ingest(0, &[]).told(), "t/a.csv: quarantined 2/0/2");
+    let whole = "the file has 1 rejects in 2 records, more than max_rejects 0.4 allows";
+    assert_eq!(lake.reasons(), format!("t/a.csv:1: {whole}\nt/a.csv:2: column \"a\": \"y\" is not BIGINT; {whole}"));
+    lake.write("raw/t/a.csv", "a,b\n1,x\n2,y\n");
+    assert_eq!(lake.ingest(0, &[]).told(), "t/a.csv: ingested 2/2/0");
+    assert_eq!(lake.reasons(), "");
+    lake.audit();
+}
+
+#[test]
+fn rows_of_a_removed_file_stay_or_go_as_the_contract_says() {
+    for (meta, told, rows) in
+        [("", "", "1,x"), ("on_delete: keep", "", "1,x"), ("on_delete: withdraw", "t/a.csv: withdrawn 0/0/0", "")]
+    {
+        let lake = lake(meta, &AB);
+        lake.write("raw/t/a.csv", "a,b\n1,x\ny,y\n");
+        lake.ingest(0, &[]);
+        lake.remove("raw/t/a.csv");
+        assert_eq!(lake.ingest(0, &[]).told(), told, "{meta}");
+        assert_eq!(lake.query("SELECT a, b FROM silver.t"), rows, "{meta}");
+        assert_eq!(
+            lake.query("SELECT count(*) FROM silver.quarantine"),
+            if told.is_empty() { "1" } else { "0" },
+            "{meta}"
+        );
+        lake.audit();
+        assert_eq!(lake.ingest(0, &[]).told(), "", "{meta}");
+        lake.write("raw/t/a.csv", "a,b\n2,z\n");
+        assert_eq!(lake.ingest(0, &[]).told(), "t/a.csv: ingested 1/1/0", "{meta}");
+        assert_eq!(lake.query("SELECT a, b FROM silver.t"), "2,z", "{meta}");
+        lake.audit();
+    }
+}
+
+#[test]
+fn the_format_of_a_column_reads_its_dates_and_times() {
+    let lake = lake(
+        "",
+        &[
+            "name: day, data_type: date, meta: {format: \"%d.%m.%Y\"}",
+            "name: moment, data_type: timestamp, meta: {format: \"%m/%d/%y %I:%M %p\"}",
+        ],
+    );
+    lake.write("raw/t/a.csv", "day,moment\n31.12.2026,02/28/26 03:04 PM\n2026-12-31,02/28/26 03:04 PM\n30.02.2026,\n");
+    assert_eq!(lake.ingest(0, &[]).told(), "t/a.csv: ingested 3/1/2");
+    assert_eq!(lake.query("SELECT day, moment FROM silver.t"), "2026-12-31,2026-02-28T15:04:00");
+    lake.audit();
+}
+
+#[test]
+fn a_listed_column_is_required_unless_it_says_otherwise() {
+    let lake = lake("", &[AB[0], AB[1], "name: c, data_type: date, meta: {required: false}"]);
+    lake.write("raw/t/without_c.csv", "b,a\nx,1\n");
+    lake.write("raw/t/without_b.csv", "a,c\n2,2026-01-01\n3,2026-01-01\n");
+    lake.write("raw/t/without_b.ndjson", "{\"a\": 4}\n");
+    let done = lake.ingest(0, &[]);
+    assert_eq!(
+        done.told(),
+        "t/without_b.csv: quarantined 2/0/2\nt/without_b.ndjson: ingested 1/1/0\nt/without_c.csv: ingested 1/1/0"
+    );
+    assert_eq!(done.receipt("t/without_b.csv")["error"], "required column \"b\" is missing");
+    assert_eq!(lake.query("SELECT a, b, c FROM silver.t ORDER BY a"), "1,x,\n4,,");
+    lake.audit();
+}
+
+#[test]
+fn a_header_is_mapped_by_name_in_any_order_and_case() {
+    let lake = lake("", &["name: Order ID, data_type: bigint", "name: b, data_type: varchar"]);
+    lake.write("raw/t/a.csv", "B,ORDER ID\nx,1\n");
+    lake.write("raw/t/b.csv", "\"Order ID\",b\n2,y\n");
+    lake.ingest(0, &[]);
+    assert_eq!(lake.query("SELECT Order_ID, b FROM silver.t ORDER BY 1"), "1,x\n2,y");
+    lake.write("raw/t/c.csv", "b,B,Order ID\nx,y,3\n");
+    let done = lake.ingest(0, &[]);
+    assert_eq!(done.receipt("t/c.csv")["error"], "columns \"b\" and \"B\" have the same name in the table", "{done}");
+    lake.audit();
+}
+
+#[test]
+fn the_tests_of_columns_quarantine_or_count() {
+    let lake = Lake::of(include_str!("../fixtures/stories/record_tests.txt"));
+    let done = lake.ingest(0, &[]);
+    assert_eq!(done.told(), "t/a.csv: ingested 7/2/5");
+    assert_eq!(done.receipt("t/a.csv")["warnings"], serde_json::json!({"not_null(note)": 1}), "{done}");
+    assert_eq!(
+        lake.reasons(),
+        "t/a.csv:2: not_null(a): NULL\n\
+         t/a.csv:3: unique(a): equals record 1: 1\n\
+         t/a.csv:4: accepted_values(b): z\n\
+         t/a.csv:5: expression(c > 0): is false\n\
+         t/a.csv:6: accepted_values(b): z; expression(c > 0): is false"
+    );
+    lake.audit();
+}
+
+#[test]
+fn a_changed_type_waits_for_again_and_then_replaces_rows_and_rejects_in_one_commit() {
+    let lake = lake("", &["name: a, data_type: integer", "name: b, data_type: varchar"]);
+    lake.write("raw/t/1.csv", "a,b\n1,x\n2.5,y\n");
+    lake.write("raw/t/2.csv", "a,b\n3,z\n");
+    lake.ingest(0, &[]);
+    assert_eq!(lake.reasons(), "t/1.csv:2: column \"a\": \"2.5\" is not INTEGER");
+    lake.edit("models/sources.yml", "integer", "\"decimal(6,2)\"");
+    lake.write("raw/t/3.csv", "a,b\n4.5,w\n5,w\n");
+    let done = lake.pintail(&["ingest", "--lake", "lake", "--project", "project"]).exits(0);
+    done.says("note: silver.t keeps its stored types until `ingest --again`: a: stored INTEGER, declared DECIMAL(6,2)")
+        .says("note: 2 files were made under an older contract (`ingest --again` reads them anew): t/1.csv, t/2.csv");
+    assert_eq!(lake.query("SELECT a, typeof(a) FROM silver.t ORDER BY a"), "1,INTEGER\n3,INTEGER\n5,INTEGER");
+    let version = lake.version("silver.t");
+    let done = lake.ingest(0, &["--again"]);
+    assert_eq!(done.told(), "t/1.csv: ingested 2/2/0\nt/2.csv: ingested 1/1/0\nt/3.csv: ingested 2/2/0");
+    assert_eq!(lake.version("silver.t"), version + 1);
+    assert_eq!(
+        lake.query("SELECT a, typeof(a) FROM silver.t ORDER BY a"),
+        "1.00,\"DECIMAL(6,2)\"\n2.50,\"DECIMAL(6,2)\"\n3.00,\"DECIMAL(6,2)\"\n4.50,\"DECIMAL(6,2)\"\n5.00,\"DECIMAL(6,2)\""
+    );
+    assert_eq!(lake.reasons(), "");
+    lake.audit();
+}
+
+#[test]
+fn a_file_made_under_an_older_contract_is_named_and_left() {
+    let lake = lake("", &AB);
+    lake.write("raw/t/1.csv", "a,b\n1,\n2,x\n");
+    lake.ingest(0, &[]);
+    lake.write("models/sources.yml", sources("", &[AB[0], "name: b, data_type: varchar, data_tests: [not_null]"]));
+    let before = lake.table_files();
+    let done = lake.pintail(&["ingest", "--lake", "lake", "--project", "project"]).exits(0);
+    done.says("note: 1 files were made under an older contract (`ingest --again` reads them anew): t/1.csv");
+    assert_eq!(lake.table_files(), before);
+    lake.pintail(&["audit", "--lake", "lake", "--project", "project"]).exits(0).says("t/1.csv");
+    let done = lake.ingest(0, &["--again", "t/1.csv"]);
+    assert_eq!(done.told(), "t/1.csv: ingested 2/1/1");
+    lake.audit();
+}
