@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde::Serialize;
 
+use crate::contract::is_lineage;
 use crate::engine::{Engine, Relation};
 use crate::error::{Error, Result};
 use crate::guard::{self, Rules};
@@ -16,6 +17,7 @@ use crate::run::in_force;
 use crate::seeds;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
+use crate::stored::duckdb_type;
 use crate::table::Table;
 
 /// A table as `pintail tables` lists it.
@@ -33,7 +35,7 @@ pub struct TableEntry {
     pub files: usize,
     /// Bytes of the data files.
     pub bytes: u64,
-    /// Columns with their Delta types.
+    /// Columns with their types, without lineage columns.
     pub columns: Vec<String>,
 }
 
@@ -83,12 +85,7 @@ pub async fn tables(lake: &Lake) -> Result<Vec<TableEntry>> {
         rows: snapshot.rows(),
         files: snapshot.files.len(),
         bytes: snapshot.files.iter().map(|file| file.size).sum(),
-        columns: snapshot
-            .schema
-            .fields()
-            .iter()
-            .map(|field| format!("{} {}", field.name(), field.data_type()))
-            .collect(),
+        columns: columns(&snapshot),
     };
     Ok(snapshots(lake).await?.into_iter().map(entry).collect())
 }
@@ -132,6 +129,12 @@ pub async fn open(lake: &Lake, settings: &Settings) -> Result<(Engine, BTreeSet<
         }
     }
     Ok((engine, names))
+}
+
+/// The columns of a table in DuckDB's words, without those that say where a row came from.
+fn columns(snapshot: &Snapshot) -> Vec<String> {
+    let own = snapshot.schema.fields().iter().filter(|field| !is_lineage(field.name()));
+    own.map(|field| format!("{} {}", field.name(), duckdb_type(field.data_type()))).collect()
 }
 
 /// Runs a person's SELECT over the lake.

@@ -94,7 +94,7 @@ pub fn summary(summary: &Summary) -> String {
         let version = entry.version.map_or("never published".to_owned(), |version| format!("version {version}"));
         let _ = match (entry.status, &entry.reason) {
             (GoldStatus::Withheld, Some(reason)) => {
-                writeln!(text, "gold.{}: withheld ({version} stands): {reason}", entry.table)
+                writeln!(text, "gold.{}: withheld ({version} stands): {}", entry.table, first_line(reason))
             }
             (GoldStatus::Refreshed, _) => writeln!(text, "gold.{}: refreshed, {version}", entry.table),
             _ => writeln!(text, "gold.{}: fresh, {version}", entry.table),
@@ -129,6 +129,15 @@ pub fn summary(summary: &Summary) -> String {
     text
 }
 
+/// DuckDB's messages go on with candidates and the place in the SQL; receipts and verdicts keep them whole.
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 fn some(keys: &[String]) -> String {
     let shown = keys.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
     if keys.len() > 5 { format!("{shown} ...") } else { shown }
@@ -136,11 +145,11 @@ fn some(keys: &[String]) -> String {
 
 fn told(receipt: &Receipt) -> String {
     let mut text = match receipt.status {
-        Status::Failed => return format!("FAILED: {}", receipt.error.as_deref().unwrap_or_default()),
+        Status::Failed => return format!("FAILED: {}", first_line(receipt.error.as_deref().unwrap_or_default())),
         Status::Unchanged => return "unchanged".to_owned(),
         Status::Withdrawn => return "withdrawn: the file is gone, and its rows with it".to_owned(),
-        Status::Quarantined => format!("quarantined, {} records", receipt.quarantined),
-        Status::Ingested => format!("{} records", receipt.records),
+        Status::Quarantined => format!("quarantined, {}", counted(receipt.quarantined, "record")),
+        Status::Ingested => counted(receipt.records, "record"),
     };
     if receipt.status == Status::Ingested && receipt.quarantined > 0 {
         let _ = write!(text, ", {} quarantined", receipt.quarantined);
@@ -149,7 +158,7 @@ fn told(receipt: &Receipt) -> String {
         let _ = write!(text, "; warning: {test} fails for {rows}");
     }
     if let Some(error) = &receipt.error {
-        let _ = write!(text, ": {error}");
+        let _ = write!(text, ": {}", first_line(error));
     }
     text
 }

@@ -8,7 +8,7 @@
 //! | TIME, INTERVAL | text | string |
 //! | TIMESTAMP, `TIMESTAMP_S`, `TIMESTAMP_MS`, `TIMESTAMP_NS` | microseconds, what is finer is an error | `timestamp_ntz` |
 //! | TIMESTAMPTZ | microseconds, UTC | timestamp |
-//! | JSON, UUID, ENUM, BIT | text | string |
+//! | JSON, UUID, ENUM | text | string |
 //!
 //! Source: Delta's protocol, "Primitive Types" and "Timestamp without timezone".
 

@@ -48,9 +48,8 @@ impl TestEntry {
         if let Some(name) = &self.name {
             return name.clone();
         }
-        let expression = self.argument("expression").and_then(Node::text);
-        let about: Vec<String> = self.column.iter().cloned().chain(expression).collect();
-        format!("{}({})", self.test, about.join(" "))
+        let about = self.argument("expression").and_then(Node::text).or_else(|| self.column.clone());
+        format!("{}({})", self.test, about.unwrap_or_default())
     }
 }
 
