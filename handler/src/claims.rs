@@ -10,7 +10,7 @@ use crate::lake::{RawObject, is_ignored};
 use crate::project::OnDelete;
 use crate::publish::Claimed;
 use crate::quarantine;
-use crate::receipt::{Claim, Receipt, State, Status, Stored};
+use crate::receipt::{Claim, Receipt, State, Status, Stored, object_name};
 use crate::run::Run;
 use crate::source::Source;
 use crate::table::Table;
@@ -76,7 +76,12 @@ impl<'a> Claims<'a> {
             if claim.attempt != self.run.attempt.id && attempt::is_alive(&self.run.lake, &claim.attempt)? {
                 return Ok(Look::Held);
             }
-            return self.take(key, object, &stored);
+            let stays = object.is_none() && self.keeps(key) && self.is_as_done(&stored).await?;
+            let look = self.take(key, object, &stored)?;
+            return Ok(match look {
+                Look::Claimed(claimed) => Look::Claimed(Box::new(Claimed { stays, ..*claimed })),
+                other => other,
+            });
         }
         match (&object, stored.done()) {
             (None, None) => Ok(Look::Absent),
@@ -119,9 +124,23 @@ impl<'a> Claims<'a> {
             }
         }
         if done.quarantined > 0 {
-            return Ok(Table::exists(&self.run.lake, &format!("silver/{}", quarantine::TABLE)));
+            return Ok(Table::exists(&self.run.lake, quarantine::PATH));
         }
         Ok(true)
+    }
+
+    /// Whether the tables are as the last receipt says: the attempt that died after it has published nothing.
+    async fn is_as_done(&self, stored: &Stored) -> Result<bool> {
+        let (Some(claim), Some(done)) = (stored.claim(), stored.done()) else { return Ok(false) };
+        let beginning = format!("{}-{}-", object_name(&done.key), &claim.attempt[..8]);
+        for table in claim.tables.iter().map(String::as_str).chain([quarantine::PATH]) {
+            let snapshot = self.run.tables.load(table).await?;
+            let files = snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.files);
+            if files.iter().any(|file| file.path.contains(&beginning)) {
+                return Ok(false);
+            }
+        }
+        Ok(done.status != Status::Withdrawn)
     }
 
     fn take(&self, key: &str, object: Option<RawObject>, stored: &Stored) -> Result<Look> {
@@ -133,7 +152,8 @@ impl<'a> Claims<'a> {
         let state = State { key: key.to_owned(), claim: Some(claim), done: stored.done().cloned() };
         Ok(match stored.swap(&self.run.lake, state)? {
             Some(stored) => {
-                Look::Claimed(Box::new(Claimed { object, key: key.to_owned(), stored, taken_over, started_at }))
+                let key = key.to_owned();
+                Look::Claimed(Box::new(Claimed { object, key, stored, taken_over, stays: false, started_at }))
             }
             None => Look::Held,
         })

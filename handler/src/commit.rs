@@ -76,7 +76,8 @@ impl Commit<'_> {
     }
 
     fn decide(&self, snapshot: Option<&Snapshot>, group: &[Claimed]) -> Result<Decision<Note>> {
-        let names: BTreeSet<String> = group.iter().map(|claimed| object_name(&claimed.key)).collect();
+        let replaced = group.iter().filter(|claimed| !claimed.stays);
+        let names: BTreeSet<String> = replaced.map(|claimed| object_name(&claimed.key)).collect();
         let files = snapshot.map_or(&[][..], |snapshot| &snapshot.files);
         let (mut remove, others): (Vec<File>, Vec<File>) =
             files.iter().cloned().partition(|file| names.contains(object_of(&file.path)));
@@ -105,7 +106,7 @@ impl Commit<'_> {
 
     fn files_of(&self, key: &str) -> &[DataFile] {
         let Some(rows) = self.staged.rows.get(key) else { return &[] };
-        if self.table.ends_with(&format!("/{}", quarantine::TABLE)) {
+        if self.table == quarantine::PATH {
             return &rows.quarantine;
         }
         rows.tables.iter().find(|rows| rows.table == self.table).map_or(&[], |rows| &rows.files)
@@ -113,7 +114,7 @@ impl Commit<'_> {
 
     /// What the table is to be like, as far as this group says.
     fn definition(&self, group: &[Claimed], needed: bool) -> Option<Definition> {
-        if self.table.ends_with(&format!("/{}", quarantine::TABLE)) {
+        if self.table == quarantine::PATH {
             let schema = Arc::clone(&quarantine::SCHEMA);
             return needed.then(|| Definition { schema, partition_by: Vec::new(), properties: BTreeMap::new() });
         }

@@ -276,6 +276,12 @@ impl Walk<'_> {
     /// Writes the receipt and looks again.
     fn finish(&mut self, published: Published, gold: &[GoldEntry]) -> Result<Option<String>> {
         let key = published.claimed.key.clone();
+        if published.claimed.stays {
+            let done = published.claimed.stored.done().cloned();
+            published.claimed.stored.swap(&self.run.lake, State { key: key.clone(), claim: None, done })?;
+            self.summary.kept.push(key);
+            return Ok(None);
+        }
         let receipt = self.receipt(&published, gold);
         let state = State { key: key.clone(), claim: None, done: Some(receipt.clone()) };
         if published.claimed.stored.swap(&self.run.lake, state)?.is_none() {

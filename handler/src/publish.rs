@@ -32,6 +32,8 @@ pub struct Claimed {
     /// Whether the claim was taken over from another attempt: then every table gets a commit, so that a commit of the
     /// former owner that is still under way must fail.
     pub taken_over: bool,
+    /// Whether the object is gone and its rows stay: then the commits only fence the former owner off.
+    pub stays: bool,
     /// When its processing began.
     pub started_at: chrono::DateTime<chrono::Utc>,
 }
@@ -263,7 +265,7 @@ fn convert_all(run: &Run, work: &Work<'_>, surveyed: &[Surveyed], contract: &Con
 fn discard_rows(lake: &Lake, staged: &Staged) -> Result<()> {
     for rows in staged.rows.values() {
         rows.tables.iter().try_for_each(|rows| discard(&lake.table(&rows.table), &rows.files))?;
-        discard(&lake.table(&format!("silver/{}", quarantine::TABLE)), &rows.quarantine)?;
+        discard(&lake.table(quarantine::PATH), &rows.quarantine)?;
     }
     Ok(())
 }
@@ -293,6 +295,6 @@ fn tables_of(source: &Source<'_>, staged: &Staged, group: &[Claimed]) -> Vec<Str
     }
     let former: Vec<String> = former.into_iter().filter(|table| !tables.contains(table)).collect();
     tables.extend(former);
-    tables.push(format!("silver/{}", quarantine::TABLE));
+    tables.push(quarantine::PATH.to_owned());
     tables
 }

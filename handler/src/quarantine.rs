@@ -12,6 +12,9 @@ use crate::lake::RawObject;
 /// The table's name in the silver zone; no other table may have it.
 pub const TABLE: &str = "quarantine";
 
+/// The table, as `zone/name`.
+pub const PATH: &str = "silver/quarantine";
+
 /// The table's schema.
 pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);

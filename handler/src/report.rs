@@ -84,11 +84,8 @@ pub fn summary(summary: &Summary) -> String {
     }
     let total = |of: fn(&Receipt) -> u64| summary.receipts.iter().map(of).sum::<u64>();
     let (records, accepted, quarantined) = (total(|r| r.records), total(|r| r.accepted), total(|r| r.quarantined));
-    let _ = write!(
-        text,
-        "{} files: {records} records = {accepted} accepted + {quarantined} quarantined",
-        summary.receipts.len()
-    );
+    let (files, records) = (counted(summary.receipts.len() as u64, "file"), counted(records, "record"));
+    let _ = write!(text, "{files}: {records} = {accepted} accepted + {quarantined} quarantined");
     let _ = writeln!(text, "; {} unchanged, {} ignored", summary.unchanged, summary.ignored);
     for entry in &summary.gold {
         let version = entry.version.map_or("never published".to_owned(), |version| format!("version {version}"));
@@ -111,20 +108,14 @@ pub fn summary(summary: &Summary) -> String {
         );
     }
     if !summary.older.is_empty() {
-        let _ = writeln!(
-            text,
-            "note: {} files were made under an older contract (`ingest --again` reads them anew): {}",
-            summary.older.len(),
-            some(&summary.older)
-        );
+        let files = counted(summary.older.len() as u64, "file");
+        let keys = some(&summary.older);
+        let _ =
+            writeln!(text, "note: made under an older contract (`ingest --again` reads them anew), {files}: {keys}");
     }
     if !summary.kept.is_empty() {
-        let _ = writeln!(
-            text,
-            "note: {} files are gone and their rows are kept: {}",
-            summary.kept.len(),
-            some(&summary.kept)
-        );
+        let files = counted(summary.kept.len() as u64, "file");
+        let _ = writeln!(text, "note: gone, and their rows are kept, {files}: {}", some(&summary.kept));
     }
     text
 }

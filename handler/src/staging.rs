@@ -277,7 +277,7 @@ impl<'a, 'e> Staging<'a, 'e> {
 
     fn discard(&self, pass: &Pass) -> Result<()> {
         discard(&self.work.lake.table(&format!("silver/{}", self.work.source.table)), &pass.rows)?;
-        discard(&self.work.lake.table(&format!("silver/{}", quarantine::TABLE)), &pass.rejects)
+        discard(&self.work.lake.table(quarantine::PATH), &pass.rejects)
     }
 
     fn define(&self, name: &str, files: &[DataFile], schema: &SchemaRef) -> Result<()> {

@@ -71,7 +71,7 @@ fn check(entry: &TestEntry, errors: &mut Errors) -> Option<RecordCheck> {
         }
     }
     match (entry.test.as_str(), entry.column.clone()) {
-        ("expression", column) => expression(entry, column, &mut reader),
+        ("expression", _) => expression(entry, &mut reader),
         ("not_null", Some(column)) => Some(RecordCheck::NotNull { column }),
         ("unique", Some(column)) => Some(RecordCheck::Unique { column }),
         ("accepted_values", Some(column)) => {
@@ -95,33 +95,13 @@ fn check(entry: &TestEntry, errors: &mut Errors) -> Option<RecordCheck> {
     }
 }
 
-/// Whether an expression of a column goes on from its name (`>= 0`, `in (1, 2)`), or is a whole condition.
-fn begins_with_operator(expression: &str) -> bool {
-    let text = expression.trim_start().to_lowercase();
-    text.starts_with(['<', '>', '=', '!', '~'])
-        || ["in", "not", "is", "between", "like", "ilike", "similar"].iter().any(|word| {
-            text.strip_prefix(word).is_some_and(|rest| rest.starts_with([' ', '(', '\n']))
-                && (*word != "not" || follows_not(&text))
-        })
-}
-
-/// `not in (..)`, `not like ..`: an operator; `not (..)`: a condition of its own.
-fn follows_not(text: &str) -> bool {
-    let next = text.trim_start_matches("not").trim_start();
-    ["in ", "in(", "like ", "ilike ", "between ", "similar "].iter().any(|word| next.starts_with(word))
-}
-
-fn expression(entry: &TestEntry, column: Option<String>, reader: &mut Reader<'_>) -> Option<RecordCheck> {
+fn expression(entry: &TestEntry, reader: &mut Reader<'_>) -> Option<RecordCheck> {
     let Some(node) = entry.argument("expression") else {
         reader.refuse(entry.place.line, "test expression needs an expression");
         return None;
     };
-    let expression = reader.text(node, "expression")?;
-    let sql = match column {
-        Some(column) if begins_with_operator(&expression) => format!("{column} {expression}"),
-        _ => expression,
-    };
-    Some(RecordCheck::Expression { sql })
+    reader.text(node, "expression")?;
+    entry.condition().map(|sql| RecordCheck::Expression { sql })
 }
 
 /// The values as SQL literals: quoted, unless `quote: false`.

@@ -66,7 +66,9 @@ fn a_changed_test_makes_gold_stale_and_may_withhold_it() {
     lake.ingest(0, &[]);
     lake.edit("models/gold/schema.yml", "amount > 0", "amount > 11");
     let done = lake.pintail(&["ingest", "--lake", "lake", "--project", "project"]).exits(1);
-    let done = done.says("gold.report: withheld (version 0 stands): model report: test expression(amount amount > 11) found 1 failing row");
+    let done = done.says(
+        "gold.report: withheld (version 0 stands): model report: test expression(amount > 11) found 1 failing row",
+    );
     assert!(!done.stdout.contains("failing rows"), "{done}");
     lake.edit("models/gold/schema.yml", "amount > 11", "amount > 9");
     lake.pintail(&["ingest", "--lake", "lake", "--project", "project"]).exits(0);
@@ -142,7 +144,7 @@ fn a_failing_test_withholds_the_table_until_a_corrected_file_comes() {
     lake.write("raw/orders/b.csv", "id,day,amount\n3,2026-01-01,-5\n");
     let done = lake.ingest(1, &[]);
     assert_eq!(done.told(), "orders/b.csv: ingested 1/1/0");
-    let reason = "model report: test expression(amount amount > 0) found 1 failing row";
+    let reason = "model report: test expression(amount > 0) found 1 failing row";
     assert_eq!(gold(&done, "orders/b.csv", "report"), ("withheld".to_owned(), reason.to_owned()));
     assert_eq!(lake.query("SELECT * FROM gold.report ORDER BY id"), good);
     assert_eq!(lake.version("gold.report"), version);
@@ -205,7 +207,7 @@ fn a_test_that_warns_publishes() {
     lake.write("raw/orders/b.csv", "id,day,amount\n3,2026-01-01,-5\n");
     let done = lake.ingest(0, &[]);
     let warnings = &done.receipt("orders/b.csv")["gold"][0]["warnings"];
-    assert_eq!(*warnings, serde_json::json!(["test expression(amount amount > 0) found 1 failing row"]), "{done}");
+    assert_eq!(*warnings, serde_json::json!(["test expression(amount > 0) found 1 failing row"]), "{done}");
     assert_eq!(lake.query("SELECT id, amount FROM gold.report ORDER BY id"), "1,10\n2,12\n3,-10");
     lake.audit();
 }

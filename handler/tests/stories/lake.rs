@@ -50,7 +50,9 @@ impl Lake {
                 None => assert!(line.trim().is_empty(), "an archive begins with `-- path --`, not with {line:?}"),
             }
         }
-        files.iter().for_each(|(name, text)| self.write(name, text));
+        for (name, text) in &files {
+            self.write(name, text);
+        }
     }
 
     /// The folder that holds lake and project.
@@ -106,6 +108,16 @@ impl Lake {
         }
         all.extend(arguments);
         self.pintail(&all).exits(code)
+    }
+
+    /// `pintail ingest` that dies before its n-th write, if it makes so many.
+    pub(crate) fn ingest_until(&self, fault: u64) {
+        Command::new(PINTAIL)
+            .args(["ingest", "--lake", "lake", "--project", "project"])
+            .current_dir(self.folder.path())
+            .env("PINTAIL_FAULT", fault.to_string())
+            .output()
+            .expect("start pintail");
     }
 
     /// `pintail audit`, which must find nothing.

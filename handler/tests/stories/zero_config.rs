@@ -93,7 +93,7 @@ fn keys_with_a_hidden_part_are_ignored_and_counted() {
     }
     let done = lake.pintail(&["ingest", "--lake", "lake"]).exits(0);
     assert_eq!(
-        done.stdout, "a.csv  1 records\n1 files: 1 records = 1 accepted + 0 quarantined; 0 unchanged, 5 ignored\n",
+        done.stdout, "a.csv  1 record\n1 file: 1 record = 1 accepted + 0 quarantined; 0 unchanged, 5 ignored\n",
         "{done}"
     );
     let done = lake.ingest(1, &["_SUCCESS"]);

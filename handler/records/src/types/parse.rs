@@ -190,7 +190,8 @@ fn parse_plain(name: &str) -> Option<Type> {
         "FLOAT8" => Type::Double,
         "BLOB" | "BYTEA" | "BINARY" | "VARBINARY" => Type::Blob,
         "DATE" => Type::Date,
-        "DATETIME" | "TIMESTAMP_US" => Type::Timestamp,
+        // All are stored in microseconds; what does not fit those exactly is rejected, so nothing coarser is needed.
+        "DATETIME" | "TIMESTAMP_US" | "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" => Type::Timestamp,
         "TIMESTAMPTZ" => Type::TimestampTz,
         "JSON" => Type::Json,
         "UUID" | "GUID" => Type::Uuid,

@@ -48,9 +48,34 @@ impl TestEntry {
         if let Some(name) = &self.name {
             return name.clone();
         }
-        let about = self.argument("expression").and_then(Node::text).or_else(|| self.column.clone());
+        let about = self.condition().or_else(|| self.column.clone());
         format!("{}({})", self.test, about.unwrap_or_default())
     }
+
+    /// The whole condition of a test `expression`: the expression of a column may go on from the column's name.
+    pub(in crate::project) fn condition(&self) -> Option<String> {
+        let expression = self.argument("expression").and_then(Node::text)?;
+        Some(match &self.column {
+            Some(column) if begins_with_operator(&expression) => format!("{column} {expression}"),
+            _ => expression,
+        })
+    }
+}
+
+/// Whether an expression of a column goes on from its name (`>= 0`, `in (1, 2)`), or is a whole condition.
+fn begins_with_operator(expression: &str) -> bool {
+    let text = expression.trim_start().to_lowercase();
+    text.starts_with(['<', '>', '=', '!', '~'])
+        || ["in", "not", "is", "between", "like", "ilike", "similar"].iter().any(|word| {
+            text.strip_prefix(word).is_some_and(|rest| rest.starts_with([' ', '(', '\n']))
+                && (*word != "not" || follows_not(&text))
+        })
+}
+
+/// `not in (..)`, `not like ..`: an operator; `not (..)`: a condition of its own.
+fn follows_not(text: &str) -> bool {
+    let next = text.trim_start_matches("not").trim_start();
+    ["in ", "in(", "like ", "ilike ", "between ", "similar "].iter().any(|word| next.starts_with(word))
 }
 
 impl Parser<'_, '_> {
