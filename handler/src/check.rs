@@ -78,7 +78,7 @@ fn name_of(model: &Model) -> String {
 ///
 /// # Errors
 /// As [`guard::admit`].
-pub fn admit(engine: &Engine, model: &Model) -> Result<serde_json::Value> {
+pub fn admit(engine: &Engine, model: &Model) -> Result<std::rc::Rc<serde_json::Value>> {
     guard::admit(engine, &name_of(model), &model.sql, &Rules { relations: &names(&model.relations), stable: true })
 }
 

@@ -1,13 +1,17 @@
 //! `DuckDB`: the only file that names duckdb. SQL runs over views of Parquet files that are named one by one, in a
 //! database that can reach nothing else.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use duckdb::Connection;
+use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::lake::Lake;
 use crate::settings::Settings;
 use crate::stored::duckdb_type;
@@ -15,6 +19,8 @@ use crate::stored::duckdb_type;
 /// A `DuckDB` instance in memory, shut off from everything but the lake's tables and its own scratch folder.
 pub struct Engine {
     connection: Connection,
+    /// Syntax trees of statements that were looked at: silver runs the same ones for every object.
+    trees: RefCell<HashMap<String, Rc<Value>>>,
     scratch: tempfile::TempDir,
 }
 
@@ -49,7 +55,7 @@ impl Engine {
             allowed = allowed.join(", "),
         );
         connection.execute_batch(&statements).map_err(sql_error("set DuckDB up"))?;
-        Ok(Self { connection, scratch })
+        Ok(Self { connection, trees: RefCell::default(), scratch })
     }
 
     /// A folder whose files the SQL may read, removed with the engine.
@@ -109,12 +115,22 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Sql`] when `DuckDB` cannot serialize it at all.
-    pub fn syntax_tree(&self, what: &str, sql: &str) -> Result<serde_json::Value> {
+    pub fn syntax_tree(&self, what: &str, sql: &str) -> Result<Rc<Value>> {
+        if let Some(tree) = self.trees.borrow().get(sql) {
+            return Ok(Rc::clone(tree));
+        }
         let text: String = self
             .connection
             .query_row("SELECT json_serialize_sql(?::VARCHAR)::VARCHAR", [sql], |row| row.get(0))
             .map_err(sql_error(what))?;
-        serde_json::from_str(&text).map_err(|source| Error::Document { path: what.into(), kind: "syntax tree", source })
+        let tree: Value = serde_json::from_str(&text).map_err(|source| Error::Document {
+            path: what.into(),
+            kind: "syntax tree",
+            source,
+        })?;
+        let tree = Rc::new(tree);
+        self.trees.borrow_mut().insert(sql.to_owned(), Rc::clone(&tree));
+        Ok(tree)
     }
 }
 
@@ -161,9 +177,11 @@ pub fn typed_literal(value: Option<&str>, data_type: &DataType) -> String {
     format!("CAST({value} AS {})", duckdb_type(data_type))
 }
 
-/// Errors that the data or the SQL cause come again with the same inputs; the others may pass.
-const FAILURES: [&str; 6] =
+/// How `DuckDB` begins its messages about the machine, and about SQL that does not parse or bind; all others are about
+/// values.
+const OF_MACHINE: [&str; 6] =
     ["Out of Memory Error", "IO Error", "INTERRUPT", "INTERNAL Error", "FATAL Error", "Permission Error"];
+const OF_SQL: [&str; 4] = ["Parser Error", "Syntax Error", "Catalog Error", "Binder Error"];
 
 fn sql_error(what: &str) -> impl FnOnce(duckdb::Error) -> Error {
     let what = what.to_owned();
@@ -171,7 +189,14 @@ fn sql_error(what: &str) -> impl FnOnce(duckdb::Error) -> Error {
         let message = error.to_string();
         // What DuckDB advises there cannot be done here: extensions are shut out.
         let message = message.split("\n\nPlease try installing").next().unwrap_or_default().to_owned();
-        let verdict = !FAILURES.iter().any(|failure| message.starts_with(failure));
-        Error::Sql { what, message, verdict }
+        let begins = |list: &[&str]| list.iter().any(|beginning| message.starts_with(beginning));
+        let fault = if begins(&OF_MACHINE) {
+            Fault::Machine
+        } else if begins(&OF_SQL) {
+            Fault::Project
+        } else {
+            Fault::Data
+        };
+        Error::Sql { what, message, fault }
     }
 }

@@ -82,8 +82,8 @@ pub enum Error {
         what: String,
         /// `DuckDB`'s message.
         message: String,
-        /// Whether the data or the SQL itself is the cause (else: memory, files, an interrupt).
-        verdict: bool,
+        /// Who caused it.
+        fault: Fault,
     },
     /// SQL that is refused before it runs.
     #[error("{what}: {reason}")]
@@ -133,6 +133,17 @@ pub enum Error {
     Usage(String),
 }
 
+/// Who caused a failure of SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The SQL itself: it does not parse or bind.
+    Project,
+    /// The values: a cast, an overflow.
+    Data,
+    /// Memory, files, an interrupt: it may pass.
+    Machine,
+}
+
 impl Error {
     /// For `map_err` on file operations.
     pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
@@ -148,7 +159,15 @@ impl Error {
 
     /// Whether the data or the SQL caused it, so that trying again gives the same.
     pub fn is_verdict(&self) -> bool {
-        matches!(self, Self::Sql { verdict: true, .. } | Self::Refused { .. } | Self::Contract { .. })
+        match self {
+            Self::Sql { fault, .. } => *fault != Fault::Machine,
+            _ => matches!(self, Self::Refused { .. } | Self::Contract { .. }),
+        }
+    }
+
+    /// Whether values caused it that do not go through the project's SQL, or cannot be stored.
+    pub fn is_of_data(&self) -> bool {
+        matches!(self, Self::Sql { fault: Fault::Data, .. } | Self::Columns { .. })
     }
 
     /// The whole chain, joined by `: `.

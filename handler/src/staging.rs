@@ -133,7 +133,13 @@ impl<'a, 'e> Staging<'a, 'e> {
         if plan.refuse.is_some() {
             return Ok(Some(SilverRows { refused: plan.refuse.clone(), ..pass.with(self.no_rows()?) }));
         }
-        let findings = self.test_records(pass)?;
+        let findings = match self.test_records(pass) {
+            Err(error) if error.is_of_data() => {
+                plan.refuse = Some(error.chain());
+                return Ok(None);
+            }
+            findings => findings?,
+        };
         // The second pass leaves out what the first one found, and so finds nothing.
         if plan.verdicts.is_empty() && !findings.verdicts.is_empty() {
             plan.verdicts = findings.verdicts;
@@ -192,7 +198,7 @@ impl<'a, 'e> Staging<'a, 'e> {
     fn model(&self, model: &Model) -> Verdict<TableRows> {
         let (own, schema) = match self.model_schema(model) {
             Ok(schemas) => schemas,
-            Err(error) if error.is_verdict() => return Ok(Err(error.chain())),
+            Err(error) if error.is_of_data() => return Ok(Err(error.chain())),
             Err(error) => return Err(error),
         };
         let mut rows = self.model_table(model, schema);
@@ -207,7 +213,7 @@ impl<'a, 'e> Staging<'a, 'e> {
         let reason = match written.and_then(|_| self.failing_test(model, &rows)) {
             Ok(None) => return Ok(Ok(rows)),
             Ok(Some(reason)) => reason,
-            Err(error) if error.is_verdict() || matches!(error, Error::Columns { .. }) => error.chain(),
+            Err(error) if error.is_of_data() => error.chain(),
             Err(error) => return Err(error),
         };
         discard(&self.work.lake.table(&rows.table), &rows.files)?;
