@@ -132,8 +132,11 @@ pub fn living(lake: &Lake) -> Result<Vec<String>> {
 /// # Errors
 /// [`Error::Io`], [`Error::Document`].
 pub fn sweep(lake: &Lake) -> Result<()> {
-    let living: Vec<PathBuf> = living(lake)?.iter().map(|id| path(id)).collect();
-    for lease in lake.documents(&folder())?.into_iter().filter(|lease| !living.contains(lease)) {
+    for lease in lake.documents(&folder())? {
+        let id = lease.file_stem().map(|id| id.to_string_lossy().into_owned()).unwrap_or_default();
+        if is_alive(lake, &id)? {
+            continue;
+        }
         let file = lake.root().join(&lease);
         lake.before_write();
         std::fs::remove_file(&file).map_err(Error::io("remove", &file))?;

@@ -63,7 +63,7 @@ pub async fn audit(
     render: &dyn Fn(DateTime<Utc>) -> Result<Project>,
 ) -> Result<Report> {
     let mut report = Report::default();
-    let (engine, _) = query::open(lake, settings).await?;
+    let (engine, _) = query::open(lake, settings, None).await?;
     let snapshots = query::snapshots(lake).await?;
     let held = held(&engine, &snapshots)?;
     let receipts = receipt::all(lake)?;

@@ -40,6 +40,7 @@ enum Command {
         #[command(flatten)]
         lake: LakeArgument,
         /// One SELECT
+        #[arg(allow_hyphen_values = true)]
         sql: String,
         /// How rows are written
         #[arg(long, value_enum, default_value = "table")]
@@ -225,6 +226,11 @@ async fn ingest(arguments: IngestArguments, world: &mut World<'_>) -> Result<u8>
         ingest::ingest(&run, &request, &Silent).await?
     };
     let text = if arguments.json { report::json_lines(&summary)? } else { report::summary(&summary) };
+    if arguments.json {
+        for trouble in report::gold_troubles(&summary) {
+            tracing::warn!("{trouble}");
+        }
+    }
     if !text.is_empty() {
         say(world, &text)?;
     }

@@ -6,6 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
+
+use crate::contract::lineage_fields;
 use crate::data_file::{self, DataFile, DataFileWriter, Target};
 use crate::engine::Relation;
 use crate::error::{Error, Result};
@@ -81,6 +84,11 @@ impl Commit<'_> {
         let files = snapshot.map_or(&[][..], |snapshot| &snapshot.files);
         let (mut remove, others): (Vec<File>, Vec<File>) =
             files.iter().cloned().partition(|file| names.contains(object_of(&file.path)));
+        if let Some(file) = others.iter().find(|file| object_of(&file.path).len() != OBJECT_NAME) {
+            let reason =
+                format!("another engine wrote {}: whose rows it holds cannot be told from its name", file.path);
+            return Err(Error::Table { table: self.table.to_owned(), reason });
+        }
         let mut add: Vec<DataFile> = group.iter().flat_map(|claimed| self.files_of(&claimed.key)).cloned().collect();
         let taken_over = group.iter().any(|claimed| claimed.taken_over);
         let wanted = self.definition(group, !add.is_empty() || taken_over);
@@ -96,7 +104,15 @@ impl Commit<'_> {
             }
             definition = Some(settled).filter(|settled| former.as_ref() != Some(settled));
         } else if snapshot.is_none() {
-            return Ok(Decision::Leave(Note::Done));
+            if !taken_over {
+                return Ok(Decision::Leave(Note::Done));
+            }
+            // The former owner's first commit must find one here.
+            definition = Some(Definition {
+                schema: Arc::new(Schema::new(lineage_fields(self.plain))),
+                partition_by: Vec::new(),
+                properties: BTreeMap::new(),
+            });
         }
         if remove.is_empty() && add.is_empty() && definition.is_none() && !taken_over {
             return Ok(Decision::Leave(Note::Done));
@@ -174,6 +190,9 @@ impl Commit<'_> {
         Ok(written)
     }
 }
+
+/// How long that part is: 128 bits as hex.
+const OBJECT_NAME: usize = 32;
 
 /// The part of a data file's name that says whose rows it holds.
 fn object_of(path: &str) -> &str {

@@ -64,13 +64,13 @@ impl Contract {
     /// stored. With `adopt`, declared types win over stored ones.
     pub fn in_force(stored: Option<&Self>, declared: Option<&SourceTable>, adopt: bool) -> Self {
         let Some(source) = declared else { return stored.cloned().unwrap_or_default() };
-        let former =
-            |name: &str| stored.and_then(|contract| contract.columns.iter().find(|column| column.name == name));
+        let former = |name: &str| stored.and_then(|contract| contract.column(name));
         let mut columns: Vec<Column> = source
             .columns
             .iter()
             .map(|column| {
-                let stored_type = former(&column.name).and_then(|former| former.data_type.clone());
+                let former = former(&column.name);
+                let stored_type = former.and_then(|former| former.data_type.clone());
                 let data_type = if adopt {
                     column.data_type.clone().or(stored_type)
                 } else {
@@ -78,7 +78,7 @@ impl Contract {
                 };
                 Column {
                     name: column.name.clone(),
-                    stored: stored_name(&column.name),
+                    stored: former.map_or_else(|| stored_name(&column.name), |former| former.stored.clone()),
                     data_type,
                     format: column.format.clone(),
                     required: column.required,
@@ -87,12 +87,18 @@ impl Contract {
             .collect();
         let added = stored.into_iter().flat_map(|contract| &contract.columns);
         for column in added {
-            if !columns.iter().any(|present| present.name == column.name) {
+            if !columns.iter().any(|present| present.stored.eq_ignore_ascii_case(&column.stored)) {
                 columns.push(Column { required: false, ..column.clone() });
             }
         }
         let rescued = source.on_new_column == NewColumn::Rescue || stored.is_some_and(|contract| contract.rescued);
         Self { columns, rescued }
+    }
+
+    /// The column of that name: exactly, else the one that has the same name in the table but for case.
+    fn column(&self, name: &str) -> Option<&Column> {
+        let exact = self.columns.iter().find(|column| column.name == name);
+        exact.or_else(|| self.columns.iter().find(|column| column.stored.eq_ignore_ascii_case(&stored_name(name))))
     }
 
     /// The declared columns whose stored type is another one: `name: stored, declared`.
@@ -101,7 +107,7 @@ impl Contract {
         declared
             .filter_map(|column| {
                 let wanted = column.data_type.as_ref()?;
-                let stored = self.columns.iter().find(|stored| stored.name == column.name)?.data_type.as_ref()?;
+                let stored = self.column(&column.name)?.data_type.as_ref()?;
                 (stored != wanted).then(|| format!("{}: stored {stored}, declared {wanted}", column.name))
             })
             .collect()
@@ -298,6 +304,10 @@ fn is_reserved(stored: &str) -> bool {
 
 /// The name that a column has in its table: Parquet readers and Delta forbid some characters.
 pub fn stored_name(name: &str) -> String {
+    // What `pandas` writes above its index.
+    if name.is_empty() {
+        return "unnamed".to_owned();
+    }
     name.chars().map(|letter| if " ,;{}()=\t\n".contains(letter) { '_' } else { letter }).collect()
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use duckdb::Connection;
 use serde_json::Value;
@@ -108,7 +108,30 @@ impl Engine {
     /// # Errors
     /// [`Error::Sql`] when it does not bind.
     pub fn columns(&self, what: &str, sql: &str) -> Result<SchemaRef> {
-        self.select(what, &format!("SELECT * FROM ({sql}\n) LIMIT 0"), |_| Ok(()))
+        let schema = self.select(what, &format!("SELECT * FROM ({sql}\n) LIMIT 0"), |_| Ok(()))?;
+        let types = format!("{:?}", schema.fields());
+        if LOSSY_IN_ARROW.iter().any(|name| types.contains(name)) {
+            self.refuse_lossy(what, sql)?;
+        }
+        Ok(schema)
+    }
+
+    /// Refuses types whose values are others when they have become Arrow's.
+    fn refuse_lossy(&self, what: &str, sql: &str) -> Result<()> {
+        let describe = format!("SELECT column_name, column_type FROM (DESCRIBE {sql}\n)");
+        self.select(what, &describe, |batch| {
+            let (names, types) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+            for (name, data_type) in names.iter().flatten().zip(types.iter().flatten()) {
+                let mut words = data_type.split(|letter: char| !letter.is_ascii_alphanumeric());
+                if words.any(|word| LOSSY.contains(&word)) || data_type.contains("TIME WITH TIME ZONE") {
+                    let reason = format!("{data_type} cannot be stored exactly; cast it to VARCHAR");
+                    let source = arrow::error::ArrowError::NotYetImplemented(reason);
+                    return Err(Error::Columns { what: format!("{what}: column {name:?}"), source });
+                }
+            }
+            Ok(())
+        })
+        .map(|_| ())
     }
 
     /// The syntax tree of a SELECT as `DuckDB`'s JSON; other statements are an error there.
@@ -176,6 +199,11 @@ pub fn typed_literal(value: Option<&str>, data_type: &DataType) -> String {
     let value = value.map_or("NULL".to_owned(), text_literal);
     format!("CAST({value} AS {})", duckdb_type(data_type))
 }
+
+/// Arrow types behind which a `DuckDB` type may stand that Arrow has not got.
+const LOSSY_IN_ARROW: [&str; 4] = ["Decimal128(38, 0)", "Binary", "Time64", "Time32"];
+/// `DuckDB` types that Arrow has not got.
+const LOSSY: [&str; 4] = ["UHUGEINT", "BIT", "BIGNUM", "VARINT"];
 
 /// How `DuckDB` begins its messages about the machine, and about SQL that does not parse or bind; all others are about
 /// values.

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use arrow::error::ArrowError;
 use thiserror::Error;
 
 /// The engine's result.
@@ -99,7 +100,7 @@ pub enum Error {
         /// What was attempted.
         what: String,
         /// Arrow's error.
-        source: arrow::error::ArrowError,
+        source: ArrowError,
     },
     /// A document of the lake (receipt, project pointer) is not what it should be.
     #[error("{path} is no {kind}", path = path.display())]
@@ -152,7 +153,7 @@ impl Error {
     }
 
     /// For `map_err` on Arrow operations.
-    pub fn columns(what: impl Into<String>) -> impl FnOnce(arrow::error::ArrowError) -> Self {
+    pub fn columns(what: impl Into<String>) -> impl FnOnce(ArrowError) -> Self {
         let what = what.into();
         move |source| Self::Columns { what, source }
     }
@@ -168,6 +169,15 @@ impl Error {
     /// Whether values caused it that do not go through the project's SQL, or cannot be stored.
     pub fn is_of_data(&self) -> bool {
         matches!(self, Self::Sql { fault: Fault::Data, .. } | Self::Columns { .. })
+    }
+
+    /// Whether the reader of our output went away: no failure, `| head` does it.
+    pub fn is_broken_pipe(&self) -> bool {
+        let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+        match self {
+            Self::Io { source, .. } | Self::Columns { source: ArrowError::IoError(_, source), .. } => broken(source),
+            _ => false,
+        }
     }
 
     /// The whole chain, joined by `: `.

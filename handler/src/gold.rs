@@ -61,13 +61,32 @@ pub fn stored_models(project: &Project) -> impl Iterator<Item = &Model> {
 /// Refreshes whatever gold is stale, in the order of the graph.
 ///
 /// # Errors
-/// Failures of ours; what the data refuses is an entry with status `withheld`.
+/// [`Error::Superseded`]; a failure at one table is an entry with status `failed`, what the data refuses one with
+/// status `withheld`.
 pub async fn refresh(run: &Run) -> Result<Vec<GoldEntry>> {
-    let mut entries = Vec::new();
+    let mut entries: Vec<GoldEntry> = Vec::new();
     for model in stored_models(&run.project) {
-        entries.push(refresh_model(run, &Upstream::of(&run.project, model)).await?);
+        let upstream = Upstream::of(&run.project, model);
+        let broken = entries.iter().find(|entry| {
+            entry.status == GoldStatus::Failed && upstream.tables.contains(&("gold", entry.table.clone()))
+        });
+        let refreshed = match broken {
+            Some(broken) => Ok(failed(model, format!("gold.{} failed", broken.table))),
+            None => refresh_model(run, &upstream).await,
+        };
+        entries.push(match refreshed {
+            Err(error @ Error::Superseded { .. }) => return Err(error),
+            // One table's failure is not its neighbours'.
+            Err(error) => failed(model, error.chain()),
+            Ok(entry) => entry,
+        });
     }
     Ok(entries)
+}
+
+fn failed(model: &Model, reason: String) -> GoldEntry {
+    let (table, reason) = (model.name.clone(), Some(reason));
+    GoldEntry { table, version: None, status: GoldStatus::Failed, reason, warnings: Vec::new() }
 }
 
 async fn refresh_model(run: &Run, upstream: &Upstream<'_>) -> Result<GoldEntry> {

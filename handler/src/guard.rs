@@ -81,9 +81,7 @@ pub fn admit(engine: &Engine, what: &str, sql: &str, rules: &Rules<'_>) -> Resul
     if statements != 1 {
         return Err(refused(what, &format!("one SELECT is expected, here are {statements} statements")));
     }
-    let mut names = BTreeSet::new();
-    common_tables(&tree, &mut names);
-    Walk { what, rules, common_tables: &names }.node(&tree)?;
+    Walk { what, rules }.node(&tree, &BTreeSet::new())?;
     Ok(tree)
 }
 
@@ -91,36 +89,29 @@ fn refused(what: &str, reason: &str) -> Error {
     Error::Refused { what: what.to_owned(), reason: reason.to_owned() }
 }
 
-/// The names that WITH gives, anywhere in the tree. A name that could be a file's is none: `DuckDB` would look for the
-/// file where the WITH does not reach.
-fn common_tables(node: &Value, names: &mut BTreeSet<String>) {
-    match node {
-        Value::Object(fields) => {
-            let entries = fields.get("cte_map").and_then(|map| map.get("map")).and_then(Value::as_array);
-            let keys = entries.into_iter().flatten().filter_map(|entry| entry.get("key"));
-            // A recursive one is a node of its own.
-            let all = keys.chain(fields.get("ctename").or(fields.get("cte_name"))).filter_map(Value::as_str);
-            names.extend(all.filter(|name| !name.contains(['.', '/', ':'])).map(str::to_lowercase));
-            fields.values().for_each(|value| common_tables(value, names));
-        }
-        Value::Array(items) => items.iter().for_each(|item| common_tables(item, names)),
-        _ => {}
-    }
+/// The names that WITH gives at a node. A name that could be a file's is none: `DuckDB` would look for the file where the
+/// WITH does not reach.
+fn common_tables(fields: &serde_json::Map<String, Value>) -> Vec<String> {
+    let entries = fields.get("cte_map").and_then(|map| map.get("map")).and_then(Value::as_array);
+    let keys = entries.into_iter().flatten().filter_map(|entry| entry.get("key"));
+    // A recursive one is a node of its own.
+    let all = keys.chain(fields.get("ctename").or(fields.get("cte_name"))).filter_map(Value::as_str);
+    all.filter(|name| !name.contains(['.', '/', ':'])).map(str::to_lowercase).collect()
 }
 
 struct Walk<'a> {
     what: &'a str,
     rules: &'a Rules<'a>,
-    common_tables: &'a BTreeSet<String>,
 }
 
 impl Walk<'_> {
-    fn node(&self, node: &Value) -> Result<()> {
+    /// `scope` holds the names that WITH gives around the node.
+    fn node(&self, node: &Value, scope: &BTreeSet<String>) -> Result<()> {
         match node {
-            Value::Array(items) => items.iter().try_for_each(|item| self.node(item)),
+            Value::Array(items) => items.iter().try_for_each(|item| self.node(item, scope)),
             Value::Object(fields) => {
                 match fields.get("type").and_then(Value::as_str) {
-                    Some("BASE_TABLE") => self.base_table(node)?,
+                    Some("BASE_TABLE") => self.base_table(node, scope)?,
                     Some("TABLE_FUNCTION") => self.table_function(node)?,
                     Some("FUNCTION") => self.function(node)?,
                     Some("SHOW_REF") if self.rules.stable => {
@@ -132,28 +123,38 @@ impl Walk<'_> {
                 if self.rules.stable && fields.get("sample").is_some_and(|sample| !sample.is_null()) {
                     return Err(refused(self.what, "a sample gives other rows each time"));
                 }
-                fields.values().try_for_each(|value| self.node(value))
+                let given = common_tables(fields);
+                let inner: BTreeSet<String> = scope.iter().cloned().chain(given).collect();
+                fields.values().try_for_each(|value| self.node(value, &inner))
             }
             _ => Ok(()),
         }
     }
 
-    fn base_table(&self, node: &Value) -> Result<()> {
+    fn base_table(&self, node: &Value, scope: &BTreeSet<String>) -> Result<()> {
         let text = |field: &str| node.get(field).and_then(Value::as_str).unwrap_or_default().to_lowercase();
         let (catalog, zone, name) = (text("catalog_name"), text("schema_name"), text("table_name"));
-        let known = if zone.is_empty() {
-            self.common_tables.contains(&name)
-                || ["silver", "gold", "seeds"]
-                    .iter()
-                    .any(|zone| self.rules.relations.contains(&format!("{zone}.{name}")))
-        } else {
-            self.rules.relations.contains(&format!("{zone}.{name}"))
+        let full = format!("{zone}.{name}");
+        let known = match zone.as_str() {
+            // A person may leave the zone out; in a project only WITH gives bare names.
+            "" if !self.rules.stable => {
+                let zones = ["silver", "gold", "seeds"];
+                scope.contains(&name)
+                    || zones.iter().any(|zone| self.rules.relations.contains(&format!("{zone}.{name}")))
+            }
+            "" => scope.contains(&name),
+            _ => self.rules.relations.contains(&full),
         };
         if known && catalog.is_empty() {
             return Ok(());
         }
         let full = [catalog, zone, name].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
-        Err(refused(self.what, &format!("{full:?} is none of its relations; name tables with ref() and source()")))
+        let reason = if self.rules.stable {
+            format!("{full:?} is none of its relations; name tables with ref() and source()")
+        } else {
+            format!("{full:?} is none of its relations; `pintail tables` lists those of the lake")
+        };
+        Err(refused(self.what, &reason))
     }
 
     fn table_function(&self, node: &Value) -> Result<()> {

@@ -10,6 +10,7 @@ use crate::claims::{Claims, Look};
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::gold;
+use crate::project::Project;
 use crate::publish::{CONTRACT, Claimed, Outcome, Published, publish};
 use crate::receipt::{self, GoldEntry, GoldStatus, Receipt, State, Status};
 use crate::run::Run;
@@ -102,7 +103,8 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         }
         pending.extend(held);
     }
-    walk.refresh_gold().await?;
+    let gold = walk.refresh_gold().await?;
+    walk.retell(&gold);
     Ok(walk.summary)
 }
 
@@ -215,7 +217,11 @@ impl Walk<'_> {
         let gold = self.refresh_gold().await?;
         let mut again = Vec::new();
         for published in outcomes.published {
-            again.extend(self.finish(published, &gold)?);
+            match failed_below(&self.run.project, &published, &gold) {
+                None => again.extend(self.finish(published, &gold)?),
+                // Its receipt would say that gold has seen it.
+                Some(error) => self.fail(&published.claimed.key, &error, Some(&published.claimed)),
+            }
         }
         for (claimed, error) in outcomes.failed {
             self.fail(&claimed.key, &error, Some(&claimed));
@@ -271,6 +277,15 @@ impl Walk<'_> {
             return None;
         }
         Some(claimed.key)
+    }
+
+    /// Receipts of unchanged objects that were named tell how gold stands now.
+    fn retell(&mut self, gold: &[GoldEntry]) {
+        for receipt in self.summary.receipts.iter_mut().filter(|receipt| receipt.status == Status::Unchanged) {
+            let tables: Vec<String> = receipt.silver.iter().map(|entry| entry.table.clone()).collect();
+            let below = gold::downstream(&self.run.project, &tables);
+            receipt.gold = gold.iter().filter(|entry| below.contains(&entry.table)).cloned().collect();
+        }
     }
 
     /// Writes the receipt and looks again.
@@ -366,6 +381,15 @@ impl Walk<'_> {
     }
 }
 
+/// Why gold below an object could not be refreshed.
+fn failed_below(project: &Project, published: &Published, gold: &[GoldEntry]) -> Option<Error> {
+    let tables: Vec<String> = published.silver.iter().map(|entry| entry.table.clone()).collect();
+    let below = gold::downstream(project, &tables);
+    let failed = gold.iter().find(|entry| entry.status == GoldStatus::Failed && below.contains(&entry.table))?;
+    let reason = failed.reason.clone().unwrap_or_default();
+    Some(Error::Table { table: format!("gold/{}", failed.table), reason })
+}
+
 fn milliseconds_since(time: chrono::DateTime<Utc>) -> u64 {
     u64::try_from((Utc::now() - time).num_milliseconds()).unwrap_or(0)
 }
@@ -374,6 +398,6 @@ impl Summary {
     /// Whether a file failed or a gold table is withheld.
     pub fn has_failures(&self) -> bool {
         self.receipts.iter().any(|receipt| receipt.status == Status::Failed)
-            || self.gold.iter().any(|entry| entry.status == GoldStatus::Withheld)
+            || self.gold.iter().any(|entry| matches!(entry.status, GoldStatus::Withheld | GoldStatus::Failed))
     }
 }

@@ -132,7 +132,7 @@ impl<'a> Upstream<'a> {
 
     fn inputs(&self, tables: BTreeMap<String, Option<(String, u64)>>, project: &Project) -> Inputs {
         let seeds = project.seeds.iter().filter(|seed| self.seeds.contains(&seed.name));
-        let seeds = seeds.map(|seed| (seed.name.clone(), seed.content_hash.clone())).collect();
+        let seeds = seeds.map(|seed| (seed.name.clone(), fingerprint([seed.identity().as_str()]))).collect();
         Inputs { sql: self.sql_fingerprint(), tables, seeds }
     }
 

@@ -191,7 +191,8 @@ impl Publishing<'_> {
                 (Note::ContractMoved, _) => return Ok(Note::ContractMoved),
                 (Note::Done, snapshot) => {
                     for claimed in &self.group {
-                        let entry = snapshot.as_ref().and_then(|at| entry(&table, at, staged.rows.get(&claimed.key)?));
+                        let rows = staged.rows.get(&claimed.key);
+                        let entry = snapshot.as_ref().and_then(|at| entry(&table, at, rows));
                         entries.entry(claimed.key.clone()).or_default().extend(entry);
                     }
                 }
@@ -207,13 +208,17 @@ impl Publishing<'_> {
 }
 
 /// What a receipt says of an object's rows in a table; the quarantine has a count of its own.
-fn entry(table: &str, at: &Snapshot, rows: &SilverRows) -> Option<SilverEntry> {
-    let rows = rows.tables.iter().find(|rows| rows.table == table)?;
+fn entry(table: &str, at: &Snapshot, rows: Option<&SilverRows>) -> Option<SilverEntry> {
+    let files = match rows {
+        Some(rows) => rows.tables.iter().find(|rows| rows.table == table)?.files.as_slice(),
+        None if table == quarantine::PATH => return None,
+        None => &[],
+    };
     Some(SilverEntry {
         table: table.trim_start_matches("silver/").to_owned(),
         id: at.id.clone(),
         version: at.version,
-        rows: rows.files.iter().map(|file| file.rows).sum(),
+        rows: files.iter().map(|file| file.rows).sum(),
     })
 }
 

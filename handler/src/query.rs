@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::guard::{self, Rules};
 use crate::lake::Lake;
 use crate::quarantine;
-use crate::run::in_force;
+use crate::run::{View, in_force};
 use crate::seeds;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
@@ -90,45 +90,65 @@ pub async fn tables(lake: &Lake) -> Result<Vec<TableEntry>> {
     Ok(snapshots(lake).await?.into_iter().map(entry).collect())
 }
 
-/// `DuckDB` with everything that the lake has: tables, seeds and views of the project in force.
+/// `DuckDB` with what the lake has: tables, seeds and views of the project in force; those only that `sql` names, where
+/// it is given. Returns the names of all.
 ///
 /// # Errors
-/// Failures of ours; a view that does not bind is left out and said so in the log.
-pub async fn open(lake: &Lake, settings: &Settings) -> Result<(Engine, BTreeSet<String>)> {
+/// Failures of ours; a view that does not bind is left out.
+pub async fn open(lake: &Lake, settings: &Settings, sql: Option<&str>) -> Result<(Engine, BTreeSet<String>)> {
     let engine = Engine::open(lake, settings, settings.threads)?;
-    let mut names = BTreeSet::new();
+    let in_force = in_force(lake)?;
+    let views = in_force.as_ref().map_or(&[][..], |in_force| &in_force.views);
+    let named = sql.map(|sql| named(sql, views));
+    let wanted = |name: &str| named.as_ref().is_none_or(|named| named.contains(&name.to_lowercase()));
     let nothing = Relation::Files { paths: Vec::new(), schema: quarantine::SCHEMA.clone() };
     engine.define("silver", quarantine::TABLE, &nothing)?;
-    names.insert(format!("silver.{}", quarantine::TABLE));
-    for (zone, name, table, snapshot) in snapshots(lake).await? {
+    let mut names = BTreeSet::from([format!("silver.{}", quarantine::TABLE)]);
+    for (zone, name) in table_names(lake)? {
+        names.insert(format!("{zone}.{name}").to_lowercase());
+        let table = Table::new(lake, &format!("{zone}/{name}"))?;
+        let Some(snapshot) = (if wanted(&name) { table.load().await? } else { None }) else { continue };
         let paths = snapshot.files.iter().map(|file| table.folder.join(&file.path)).collect();
         engine.define(zone, &name, &Relation::Files { paths, schema: Arc::clone(&snapshot.schema) })?;
-        names.insert(format!("{zone}.{name}").to_lowercase());
     }
-    let Some(in_force) = in_force(lake)? else { return Ok((engine, names)) };
-    for (name, file) in &in_force.seeds {
+    for (name, file) in in_force.iter().flat_map(|in_force| &in_force.seeds) {
         let path = seeds::folder(lake).join(file);
         if path.exists() {
             seeds::define_file(&engine, name, &path)?;
             names.insert(format!("seeds.{name}").to_lowercase());
         }
     }
-    for view in in_force.views {
+    for view in views.iter().filter(|view| wanted(&view.name)) {
         let full = format!("gold.{}", view.name).to_lowercase();
         if names.contains(&full) {
             continue;
         }
-        match engine.define("gold", &view.name, &Relation::Sql(view.sql)) {
+        match engine.define("gold", &view.name, &Relation::Sql(view.sql.clone())) {
             Ok(()) => {
                 names.insert(full);
             }
             Err(error) if error.is_verdict() => {
-                tracing::warn!(view = view.name, error = error.chain(), "the view is left out");
+                tracing::debug!(view = view.name, error = error.chain(), "the view is left out");
             }
             Err(error) => return Err(error),
         }
     }
     Ok((engine, names))
+}
+
+/// Every word that could be the name of a relation, in the SQL and in the views that it names.
+fn named(sql: &str, views: &[View]) -> BTreeSet<String> {
+    let words = |sql: &str| -> BTreeSet<String> {
+        let lower = sql.to_lowercase();
+        lower.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).map(str::to_owned).collect()
+    };
+    // A view stands after those that it reads.
+    views.iter().rev().fold(words(sql), |mut named, view| {
+        if named.contains(&view.name.to_lowercase()) {
+            named.extend(words(&view.sql));
+        }
+        named
+    })
 }
 
 /// The columns of a table in DuckDB's words, without those that say where a row came from.
@@ -142,7 +162,7 @@ fn columns(snapshot: &Snapshot) -> Vec<String> {
 /// # Errors
 /// [`Error::Refused`] for anything but one SELECT over the lake's own relations; [`Error::Sql`].
 pub async fn query(lake: &Lake, settings: &Settings, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-    let (engine, relations) = open(lake, settings).await?;
+    let (engine, relations) = open(lake, settings, Some(sql)).await?;
     guard::admit(&engine, "query", sql, &Rules { relations: &relations, stable: false })?;
     engine.collect("query", sql)
 }

@@ -65,6 +65,8 @@ pub enum GoldStatus {
     Fresh,
     /// The data refuses it; the last good version stands.
     Withheld,
+    /// A failure of ours; it is tried again with the next run.
+    Failed,
 }
 
 /// The receipt of one raw object, as `ingest --json` prints it.

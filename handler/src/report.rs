@@ -13,7 +13,7 @@ use crate::ingest::{Progress, Summary};
 use crate::plan::Planned;
 use crate::project::Project;
 use crate::query::TableEntry;
-use crate::receipt::{GoldStatus, Receipt, Status, Stored};
+use crate::receipt::{GoldEntry, GoldStatus, Receipt, Status, Stored};
 use crate::vacuum;
 
 /// A bar on a terminal's stderr.
@@ -93,6 +93,9 @@ pub fn summary(summary: &Summary) -> String {
             (GoldStatus::Withheld, Some(reason)) => {
                 writeln!(text, "gold.{}: withheld ({version} stands): {}", entry.table, first_line(reason))
             }
+            (GoldStatus::Failed, Some(reason)) => {
+                writeln!(text, "gold.{}: FAILED: {}", entry.table, first_line(reason))
+            }
             (GoldStatus::Refreshed, _) => writeln!(text, "gold.{}: refreshed, {version}", entry.table),
             _ => writeln!(text, "gold.{}: fresh, {version}", entry.table),
         };
@@ -118,6 +121,16 @@ pub fn summary(summary: &Summary) -> String {
         let _ = writeln!(text, "note: gone, and their rows are kept, {files}: {}", some(&summary.kept));
     }
     text
+}
+
+/// The gold tables that do not stand as they should, a line each: receipts tell only of those below their objects.
+pub fn gold_troubles(summary: &Summary) -> Vec<String> {
+    let troubled = |entry: &&GoldEntry| matches!(entry.status, GoldStatus::Withheld | GoldStatus::Failed);
+    let told = |entry: &GoldEntry| {
+        let status = format!("{:?}", entry.status).to_lowercase();
+        format!("gold.{} is {status}: {}", entry.table, first_line(entry.reason.as_deref().unwrap_or_default()))
+    };
+    summary.gold.iter().filter(troubled).map(told).collect()
 }
 
 /// DuckDB's messages go on with candidates and the place in the SQL; receipts and verdicts keep them whole.

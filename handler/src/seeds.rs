@@ -19,10 +19,7 @@ use crate::stored::{stored_batch, stored_schema};
 
 /// Where a seed's rows stand in the lake: the name holds everything that they follow from.
 pub fn path(lake: &Lake, seed: &Seed) -> PathBuf {
-    let types: Vec<String> = seed.column_types.iter().map(|(name, data_type)| format!("{name} {data_type}")).collect();
-    let delimiter = format!("{:?}", seed.delimiter);
-    let parts = [seed.content_hash.as_str(), &delimiter].into_iter().chain(types.iter().map(String::as_str));
-    folder(lake).join(format!("{}-{}.parquet", seed.name, fingerprint(parts)))
+    folder(lake).join(format!("{}-{}.parquet", seed.name, fingerprint([seed.identity().as_str()])))
 }
 
 /// The folder of all seeds.
@@ -48,7 +45,11 @@ pub fn define(engine: &Engine, lake: &Lake, seed: &Seed) -> Result<()> {
 /// [`Error::Sql`].
 pub fn define_file(engine: &Engine, name: &str, path: &Path) -> Result<()> {
     let file = text_literal(&path.to_string_lossy());
-    engine.define("seeds", name, &Relation::Sql(format!("SELECT * FROM read_parquet({file})")))
+    engine.define(
+        "seeds",
+        name,
+        &Relation::Sql(format!("SELECT * FROM read_parquet({file}, hive_partitioning = false)")),
+    )
 }
 
 /// Reads a seed strictly: it is part of the project, so nothing of it may be left out.

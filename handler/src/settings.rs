@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 /// The settings of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// `PINTAIL_LOG`: filter of the log on stderr, in `tracing`'s words. Default `warn`.
+    /// `PINTAIL_LOG`: filter of the log on stderr, in `tracing`'s words. Default: what `handler` warns of, and errors.
     pub log: String,
     /// `PINTAIL_MEMORY_MB`: memory that `DuckDB` may use, in MiB. Default: 2048.
     pub memory_mebibytes: u64,
@@ -20,7 +20,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            log: "warn".to_owned(),
+            log: "error,handler=warn".to_owned(),
             memory_mebibytes: 2048,
             threads: available_parallelism().map_or(1, usize::from),
             fault: None,

@@ -85,7 +85,7 @@ impl Work<'_> {
     /// # Errors
     /// [`Error::Io`] and [`Error::Reader`]: failures of ours.
     pub fn survey(&self, object: RawObject, contract: &mut Contract) -> Result<Surveyed> {
-        let options = match self.source.options(&object.key) {
+        let options = match self.options(&object.key, contract) {
             Ok(options) => options,
             Err(reason) => return Ok(Surveyed { object, mapping: Err(reason) }),
         };
@@ -125,13 +125,23 @@ impl Work<'_> {
     /// Failures of ours; bad data ends in the quarantine rows.
     pub fn stage(&self, engine: Lazy<'_>, surveyed: &Surveyed, contract: &Contract) -> Result<SilverRows> {
         let staging = Staging::new(self, engine, &surveyed.object, contract)?;
-        let options = self.source.options(&surveyed.object.key).ok();
+        let options = self.options(&surveyed.object.key, contract).ok();
         let rows = match (&options, &surveyed.mapping) {
             (Some(options), Ok(mapping)) => staging.read(options, mapping),
             (_, Err(reason)) => staging.unreadable(reason),
             (None, Ok(_)) => staging.unreadable("nothing says how it is to be read"),
         }?;
         Ok(SilverRows { options, ..rows })
+    }
+
+    /// How the bytes of a key are read; without a header it is the contract that says how many fields a record has.
+    fn options(&self, key: &str, contract: &Contract) -> std::result::Result<records::Options, String> {
+        let mut options = self.source.options(key)?;
+        if !options.header && !contract.columns.is_empty() {
+            let declared = self.source.declared.map(|source| source.columns.len()).filter(|columns| *columns > 0);
+            options.width = Some(declared.unwrap_or(contract.columns.len()));
+        }
+        Ok(options)
     }
 
     /// The table as it is stored, unless the project wins over that.

@@ -119,9 +119,16 @@ impl Snapshot {
     }
 }
 
+/// A column whose name another one has, too, but for case: no reader could tell them apart.
+pub fn twice_named(schema: &Schema) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    schema.fields().iter().map(|field| field.name().as_str()).find(|name| !seen.insert(name.to_lowercase()))
+}
+
 /// The former schema with the columns of the newer one that it lacks.
 pub fn widened(former: &Schema, newer: &Schema) -> SchemaRef {
     let mut fields: Vec<_> = former.fields().iter().cloned().collect();
-    fields.extend(newer.fields().iter().filter(|field| former.field_with_name(field.name()).is_err()).cloned());
+    let known = |name: &str| former.fields().iter().any(|field| field.name().eq_ignore_ascii_case(name));
+    fields.extend(newer.fields().iter().filter(|field| !known(field.name())).cloned());
     Arc::new(Schema::new(fields))
 }

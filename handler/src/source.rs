@@ -3,7 +3,7 @@
 use records::{Compression, Format, Options};
 
 use crate::fingerprint::fingerprint;
-use crate::project::{Model, OnDelete, Place, Project, Relation, SourceTable, Zone, table_of_key};
+use crate::project::{Model, OnDelete, Place, Project, Relation, Seed, SourceTable, Zone, table_of_key};
 
 /// A source with everything that processing its objects needs.
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ impl<'a> Source<'a> {
                 .seeds
                 .iter()
                 .filter(|seed| model.relations.contains(&Relation::Seed { name: seed.name.clone() }));
-            parts.extend(seeds.map(|seed| seed.content_hash.clone()));
+            parts.extend(seeds.map(Seed::identity));
         }
         fingerprint(parts.iter().map(String::as_str))
     }

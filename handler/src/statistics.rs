@@ -4,7 +4,7 @@
 //! (Parquet leaves NaN out of them) and of decimals that a double does not hold.
 
 use arrow::datatypes::{DataType, SchemaRef};
-use chrono::DateTime;
+use chrono::{DateTime, Datelike, Utc};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value, json};
@@ -106,13 +106,18 @@ fn decimal(unscaled: i64, scale: i8) -> Option<Bound> {
     (unscaled.abs() < 1_000_000_000_000_000).then_some(Bound::Decimal { unscaled, scale })
 }
 
+/// Years of four digits: readers know no others.
+fn written(time: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    (0..=9999).contains(&time.year()).then_some(time)
+}
+
 impl Bound {
     fn value(self) -> Option<Value> {
         Some(match self {
             Self::Integer(value) => json!(value),
             Self::Text(text) => json!(text),
             Self::Date(days) => {
-                json!(DateTime::from_timestamp(days * SECONDS_A_DAY, 0)?.format("%Y-%m-%d").to_string())
+                json!(written(DateTime::from_timestamp(days * SECONDS_A_DAY, 0)?)?.format("%Y-%m-%d").to_string())
             }
             Self::Decimal { unscaled, scale } => {
                 let digits = u32::try_from(scale).ok()?;
@@ -124,7 +129,7 @@ impl Bound {
             Self::Timestamp { micros, zoned, up } => {
                 let millis = if up { micros.checked_add(999)?.div_euclid(1000) } else { micros.div_euclid(1000) };
                 let format = if zoned { "%Y-%m-%dT%H:%M:%S%.3fZ" } else { "%Y-%m-%dT%H:%M:%S%.3f" };
-                json!(DateTime::from_timestamp_millis(millis)?.format(format).to_string())
+                json!(written(DateTime::from_timestamp_millis(millis)?)?.format(format).to_string())
             }
         })
     }

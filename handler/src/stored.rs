@@ -4,11 +4,13 @@
 //! | --- | --- | --- |
 //! | UTINYINT, USMALLINT, UINTEGER | the next larger signed integer | short, integer, long |
 //! | UBIGINT | DECIMAL(20,0) | decimal(20,0) |
-//! | HUGEINT, UHUGEINT | DECIMAL(38,0), overflow is an error | decimal(38,0) |
+//! | HUGEINT | DECIMAL(38,0), overflow is an error | decimal(38,0) |
 //! | TIME, INTERVAL | text | string |
 //! | TIMESTAMP, `TIMESTAMP_S`, `TIMESTAMP_MS`, `TIMESTAMP_NS` | microseconds, what is finer is an error | `timestamp_ntz` |
 //! | TIMESTAMPTZ | microseconds, UTC | timestamp |
 //! | JSON, UUID, ENUM | text | string |
+//!
+//! UHUGEINT, BIT, BIGNUM and TIME WITH TIME ZONE are refused: Arrow, through which results come, has no such types.
 //!
 //! Source: Delta's protocol, "Primitive Types" and "Timestamp without timezone".
 
@@ -144,7 +146,9 @@ fn lost(column: &ArrayRef) -> ArrowError {
 pub fn conform_batch(batch: &RecordBatch, schema: &SchemaRef) -> std::result::Result<RecordBatch, ArrowError> {
     let mut columns = Vec::with_capacity(schema.fields().len());
     for field in schema.fields() {
-        columns.push(match batch.column_by_name(field.name()) {
+        let names = batch.schema();
+        let place = names.fields().iter().position(|column| column.name().eq_ignore_ascii_case(field.name()));
+        columns.push(match place.map(|place| batch.column(place)) {
             Some(column) => exact_cast(column, field.data_type())?,
             None => arrow::array::new_null_array(field.data_type(), batch.num_rows()),
         });

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::lake::Lake;
-use crate::snapshot::{Change, File, Needs, Snapshot};
+use crate::snapshot::{Change, File, Needs, Snapshot, twice_named};
 use crate::stored;
 
 use log::commit_bytes;
@@ -257,6 +257,10 @@ impl Table {
             };
             let version = snapshot.as_ref().map_or(0, |snapshot| snapshot.version + 1);
             let after = Arc::new(Snapshot::after(snapshot.as_deref(), &change));
+            if let Some(name) = twice_named(&after.schema) {
+                let reason = format!("two columns would be named {name:?}, but for case");
+                return Err(Error::Table { table: self.name.clone(), reason });
+            }
             let bytes = commit_bytes(&self.name, change, (snapshot.as_deref(), &after))?;
             lake.before_write();
             match self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), uuid::Uuid::new_v4()).await {

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::fault;
 use crate::lake::Lake;
 use crate::query;
+use crate::table::Table;
 
 /// What a vacuum removed, or would remove.
 #[derive(Debug, Default, Serialize)]
@@ -31,11 +32,16 @@ pub struct Report {
 /// [`Error::Io`], [`Error::Delta`].
 pub async fn vacuum(lake: &Lake, retain: Duration, dry_run: bool) -> Result<Report> {
     let mut report = Report::default();
-    let working = attempt::living(lake)?;
-    for (_, _, table, snapshot) in query::snapshots(lake).await? {
+    for (zone, name) in query::table_names(lake)? {
+        let table = Table::new(lake, &format!("{zone}/{name}"))?;
+        // In this order: a file that is listed now belongs to an attempt that is seen at work, to a version that is
+        // loaded after it, or to nobody.
+        let files = data_file::list(&table.folder)?;
+        let working = attempt::living(lake)?;
+        let Some(snapshot) = table.load().await? else { continue };
         let mut needed: BTreeSet<String> = snapshot.files.iter().map(|file| file.path.clone()).collect();
         needed.extend(table.removed_within(snapshot.version, retain).await?);
-        for name in data_file::list(&table.folder)? {
+        for name in files {
             let path = table.folder.join(&name);
             let at_work = working.iter().any(|attempt| name.contains(&attempt[..8]));
             let metadata = std::fs::metadata(&path).map_err(Error::io("look at", &path))?;

@@ -27,11 +27,20 @@ impl Head {
     /// The walk stands before the first record then. `None` when the object ends before either.
     fn read(input: &dyn Input, options: &Options) -> Result<(Walk, Option<Self>), Error> {
         let mut walk = Walk::open(input, options)?;
-        let head = if options.header { Self::from_header(&mut walk)? } else { Self::from_records(&mut walk)? };
+        let head = match options.width.filter(|_| !options.header) {
+            _ if options.header => Self::from_header(&mut walk)?,
+            Some(width) => Some(Self::positional(width)),
+            None => Self::from_records(&mut walk)?,
+        };
         if !options.header {
             walk = Walk::open(input, options)?;
         }
-        walk.set_width(head.as_ref().map_or(0, |head| head.names.len()), options.header);
+        let yardstick = match options.width {
+            _ if options.header => "header",
+            Some(_) => "contract",
+            None => "first record",
+        };
+        walk.set_width(head.as_ref().map_or(0, |head| head.names.len()), yardstick);
         Ok((walk, head))
     }
 
@@ -56,8 +65,11 @@ impl Head {
             }
             first = first.or(Some(width));
         }
-        let names = |width| (0..width).map(|position| format!("column{position}")).collect();
-        Ok(first.map(|width| Self { names: names(width), positional: true }))
+        Ok(first.map(Self::positional))
+    }
+
+    fn positional(width: usize) -> Self {
+        Self { names: (0..width).map(|position| format!("column{position}")).collect(), positional: true }
     }
 }
 

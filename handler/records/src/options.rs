@@ -44,6 +44,9 @@ pub struct Options {
     pub encoding: Option<String>,
     /// Whether the first CSV record after the preamble names the columns.
     pub header: bool,
+    /// How many fields a CSV record has where there is no header; by default as many as the first sound record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
     /// Lines before the header.
     pub preamble: u64,
     /// CSV texts that mean NULL; by default only the empty one. They have no meaning in JSON and Parquet.
@@ -60,6 +63,7 @@ impl Default for Options {
             escape: None,
             encoding: None,
             header: true,
+            width: None,
             preamble: 0,
             null_tokens: vec![String::new()],
         }

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let mut world = World { settings, environment: &environment, out: &mut out };
     match runtime.block_on(cli::run(cli, &mut world)) {
         Ok(code) => ExitCode::from(code),
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error @ Error::Usage(_)) => fail(&error.chain(), 2),
         Err(error) => fail(&error.chain(), 1),
     }

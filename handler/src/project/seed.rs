@@ -24,3 +24,10 @@ pub struct Seed {
     /// Where the file is.
     pub place: Place,
 }
+
+impl Seed {
+    /// Everything that its rows follow from: the content, the declared types, the delimiter.
+    pub fn identity(&self) -> String {
+        format!("{} {:?} {:?}", self.content_hash, self.column_types, self.delimiter)
+    }
+}

@@ -266,3 +266,37 @@ fn a_file_made_under_an_older_contract_is_named_and_left() {
     assert_eq!(done.told(), "t/1.csv: ingested 2/1/1");
     lake.audit();
 }
+
+#[test]
+fn without_a_header_the_contract_says_how_many_fields_a_record_has() {
+    let lake = lake("header: false", &AB);
+    lake.write("raw/t/short.csv", "1\n2,y\n");
+    lake.write("raw/t/long.csv", "1,x,lost\n2,y\n3,z\n");
+    assert_eq!(lake.ingest(0, &[]).told(), "t/long.csv: ingested 3/2/1\nt/short.csv: ingested 2/1/1");
+    assert_eq!(
+        lake.reasons(),
+        "t/long.csv:1: has 3 fields, the contract has 2\nt/short.csv:1: has 1 field, the contract has 2"
+    );
+    lake.audit();
+}
+
+#[test]
+fn names_that_differ_only_in_case_are_one_column() {
+    let lake = Lake::of("-- raw/t/1.csv --\nId,Amount\n1,2\n");
+    lake.ingest(0, &[]);
+    lake.write("dbt_project.yml", include_str!("../fixtures/stories/dbt_project.yml"));
+    lake.write("models/sources.yml", sources("", &["name: id, data_type: bigint", "name: amount, data_type: bigint"]));
+    lake.write("raw/t/2.csv", "Id,Amount\n3,4\n");
+    assert_eq!(lake.ingest(0, &[]).told(), "t/2.csv: ingested 1/1/0");
+    assert_eq!(lake.query("SELECT sum(id), sum(amount) FROM silver.t"), "4,6");
+    assert_eq!(lake.ingest(0, &["--again"]).told(), "t/1.csv: ingested 1/1/0\nt/2.csv: ingested 1/1/0");
+    lake.audit();
+}
+
+#[test]
+fn a_column_without_a_name_is_kept_under_one() {
+    let lake = Lake::of("-- raw/t/1.csv --\n,a\n0,x\n1,y\n");
+    lake.ingest(0, &[]);
+    assert_eq!(lake.query("SELECT unnamed, a FROM silver.t ORDER BY 1"), "0,x\n1,y");
+    lake.audit();
+}

@@ -123,6 +123,11 @@ fn sql_whose_partitions_depend_on_each_other_is_computed_as_a_whole() {
         "select day, amount from {{ ref('stg_orders') }} union select day, 0 from {{ ref('stg_orders') }}",
         "select day, amount, unnest([1, 2]) as n from {{ ref('stg_orders') }} where amount > (select avg(amount) from {{ ref('stg_orders') }})",
         "select distinct amount % 2 as odd, max(day) as day from {{ ref('stg_orders') }} group by amount % 2",
+        "select o.day, count(*) as amount from {{ ref('stg_orders') }} o where o.id > (select count(*) from \"SILVER\".\"Stg_Orders\") / 2 group by o.day",
+        "select day, count(*) as amount from {{ ref('stg_orders') }} as o(id, real_day, day) group by day",
+        "select * replace (day + id::integer as day) from {{ ref('stg_orders') }}",
+        "select *, day as day from {{ ref('stg_orders') }}",
+        "select day, id, '{{ run_started_at }}' as refreshed_at from {{ ref('stg_orders') }}",
         "select day, list(amount order by id) as amounts from {{ ref('stg_orders') }} group by day having count(*) > 0",
     ] {
         let lake = Lake::of(SHOP);
@@ -274,4 +279,38 @@ fn each_refresh_is_one_version_and_none_is_ever_taken_back() {
         assert_eq!(lake.version("gold.by_day"), step);
         assert_eq!(lake.query("SELECT amount FROM gold.by_day"), step.to_string());
     }
+}
+
+#[test]
+fn a_changed_type_of_a_seed_makes_gold_stale() {
+    let lake = Lake::of(
+        "-- seeds/codes.csv --\ncode\n007\n-- models/gold/report.sql --\nselect code from {{ ref('codes') }}\n\
+         -- seeds/seeds.yml --\nseeds:\n  - name: codes\n    config:\n      column_types: {code: varchar}\n",
+    );
+    lake.ingest(0, &[]);
+    assert_eq!(lake.query("SELECT code FROM gold.report"), "007");
+    lake.edit("seeds/seeds.yml", "varchar", "integer");
+    lake.ingest(0, &[]);
+    assert_eq!(lake.query("SELECT code FROM gold.report"), "7");
+    lake.audit();
+}
+
+#[test]
+fn a_gold_table_that_cannot_be_computed_keeps_no_other_from_being_refreshed() {
+    let lake = Lake::of(SHOP);
+    lake.write(
+        "models/gold/visits_by_page.sql",
+        "select page, count(*) as n from {{ source('web', 'visits') }} group by page",
+    );
+    lake.write("models/web.yml", "sources:\n  - name: web\n    tables:\n      - name: visits\n        columns: [{name: page, data_type: varchar}]\n");
+    lake.ingest(0, &[]);
+    let file =
+        lake.files("silver/stg_orders").into_keys().find(|path| path.extension().is_some_and(|end| end == "parquet"));
+    std::fs::remove_file(lake.folder().join(file.unwrap())).unwrap();
+    lake.edit("models/gold/by_day.sql", "sum(amount)", "max(amount)");
+    lake.write("raw/visits/a.csv", "page\nhome\n");
+    let done = lake.ingest(1, &[]);
+    assert_eq!(done.told(), "visits/a.csv: ingested 1/1/0");
+    assert!(done.stderr.contains("gold.by_day is failed: relation silver.stg_orders: IO Error"), "{done}");
+    assert_eq!(lake.query("SELECT * FROM gold.visits_by_page"), "home,1");
 }

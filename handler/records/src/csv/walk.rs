@@ -18,7 +18,7 @@ pub(super) struct Walk {
     line: u64,
     next_line: u64,
     width: usize,
-    headed: bool,
+    yardstick: &'static str,
 }
 
 /// A record, and what it needs to be judged.
@@ -30,7 +30,7 @@ pub(super) struct Record<'w> {
     fault: Option<Fault>,
     dialect: Dialect,
     width: usize,
-    headed: bool,
+    yardstick: &'static str,
 }
 
 /// A field's value as text.
@@ -54,8 +54,16 @@ impl Walk {
             Dialect { delimiter: options.delimiter.unwrap_or(b','), quote, escape: options.escape.unwrap_or(quote) };
         check_dialect(dialect)?;
         let window = Window::open(input, options)?;
-        let mut walk =
-            Self { window, dialect, fields: Vec::new(), taken: 0, line: 1, next_line: 1, width: 0, headed: true };
+        let mut walk = Self {
+            window,
+            dialect,
+            fields: Vec::new(),
+            taken: 0,
+            line: 1,
+            next_line: 1,
+            width: 0,
+            yardstick: "header",
+        };
         for _ in 0..options.preamble {
             let Some(span) = walk.find(true)? else { break };
             walk.pass(span);
@@ -64,9 +72,9 @@ impl Walk {
     }
 
     /// How many fields a record has, and whether a header says so.
-    pub(super) fn set_width(&mut self, width: usize, headed: bool) {
+    pub(super) fn set_width(&mut self, width: usize, yardstick: &'static str) {
         self.width = width;
-        self.headed = headed;
+        self.yardstick = yardstick;
     }
 
     /// The next record, blank lines included.
@@ -96,7 +104,7 @@ impl Walk {
             fault: span.fault,
             dialect: self.dialect,
             width: self.width,
-            headed: self.headed,
+            yardstick: self.yardstick,
         }
     }
 
@@ -179,7 +187,7 @@ impl<'w> Record<'w> {
             None => {}
         }
         if !matches!(self.fault, Some(Fault::Open(_))) && self.fields.len() != self.width {
-            let what = if self.headed { "header" } else { "first record" };
+            let what = self.yardstick;
             let plural = if self.fields.len() == 1 { "" } else { "s" };
             reasons.push(format!("has {} field{plural}, the {what} has {}", self.fields.len(), self.width));
         }
