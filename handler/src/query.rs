@@ -99,8 +99,8 @@ pub async fn open(lake: &Lake, settings: &Settings, sql: Option<&str>) -> Result
     let engine = Engine::open(lake, settings, settings.threads)?;
     let in_force = in_force(lake)?;
     let views = in_force.as_ref().map_or(&[][..], |in_force| &in_force.views);
-    let named = sql.map(|sql| named(sql, views));
-    let wanted = |name: &str| named.as_ref().is_none_or(|named| named.contains(&name.to_lowercase()));
+    let mentioned = sql.map(|sql| mentioned(sql, views));
+    let wanted = |name: &str| mentioned.as_ref().is_none_or(|words| words.contains(&name.to_lowercase()));
     let nothing = Relation::Files { paths: Vec::new(), schema: quarantine::SCHEMA.clone() };
     engine.define("silver", quarantine::TABLE, &nothing)?;
     let mut names = BTreeSet::from([format!("silver.{}", quarantine::TABLE)]);
@@ -137,7 +137,7 @@ pub async fn open(lake: &Lake, settings: &Settings, sql: Option<&str>) -> Result
 }
 
 /// Every word that could be the name of a relation, in the SQL and in the views that it names.
-fn named(sql: &str, views: &[View]) -> BTreeSet<String> {
+fn mentioned(sql: &str, views: &[View]) -> BTreeSet<String> {
     let words = |sql: &str| -> BTreeSet<String> {
         let lower = sql.to_lowercase();
         lower.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).map(str::to_owned).collect()

@@ -119,7 +119,7 @@ impl Table {
     /// # Errors
     /// [`Error::Delta`] and [`Error::Table`] for a log that cannot be read.
     pub async fn load(&self) -> Result<Option<Arc<Snapshot>>> {
-        if let Some(snapshot) = self.still_newest() {
+        if let Some(snapshot) = self.still_newest().filter(|snapshot| !snapshot.glanced) {
             return Ok(Some(snapshot));
         }
         let loaded = self.load_from_log().await?.map(Arc::new);
@@ -167,11 +167,12 @@ impl Table {
             return Ok(Some(snapshot));
         }
         let Some(version) = self.newest_commit() else { return Ok(None) };
-        let actions = self.actions(version).await?.unwrap_or_default();
-        for action in actions {
+        for action in self.actions(version).await?.unwrap_or_default() {
             if let Action::Metadata(metadata) = action {
                 let metadata = serde_json::to_value(metadata).unwrap_or_default();
-                return self.described(&metadata, version).map(Arc::new).map(Some);
+                let snapshot = Arc::new(self.described(&metadata, version)?);
+                self.remember(Arc::clone(&snapshot));
+                return Ok(Some(snapshot));
             }
         }
         self.load().await
@@ -266,9 +267,7 @@ impl Table {
             match self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), uuid::Uuid::new_v4()).await {
                 Ok(()) => {
                     self.checkpoint(lake, version).await?;
-                    if !after.glanced {
-                        self.remember(Arc::clone(&after));
-                    }
+                    self.remember(Arc::clone(&after));
                     return Ok((Some(after), note));
                 }
                 Err(TransactionError::VersionAlreadyExists(_)) => {
