@@ -138,7 +138,7 @@ pub fn sweep(lake: &Lake) -> Result<()> {
             continue;
         }
         let file = lake.root().join(&lease);
-        lake.before_write();
+        fault::before_write();
         std::fs::remove_file(&file).map_err(Error::io("remove", &file))?;
     }
     Ok(())

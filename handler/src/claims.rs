@@ -64,8 +64,7 @@ impl<'a> Claims<'a> {
             Some(stored) => stored,
             None => Stored::read(&self.run.lake, key)?,
         };
-        let known = stored.done().and_then(|done| Some((done.stamp.as_ref()?, done.version.as_deref()?)));
-        let object = self.run.lake.look(key, known)?;
+        let object = self.run.lake.look(key, stored.seen())?;
         if is_ignored(key) {
             return Err(Error::Key {
                 key: key.to_owned(),

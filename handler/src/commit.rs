@@ -54,7 +54,7 @@ impl Commit<'_> {
     pub async fn run(&self, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<(Note, Option<Arc<Snapshot>>)> {
         let table = self.run.tables.table(self.table)?;
         let needs = if self.again || self.may_hold(group)? { Needs::Files } else { Needs::Glance };
-        let commit = table.commit((&self.run.lake, self.run.patience(), needs), |snapshot| {
+        let commit = table.commit((self.run.patience(), needs), |snapshot| {
             self.run.check_in_force()?;
             let contract = snapshot.and_then(|snapshot| snapshot.properties.get(CONTRACT));
             if self.plain && contract != self.staged.before.as_ref() && !self.staged.rows.is_empty() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use duckdb::Connection;
 use serde_json::Value;
 
@@ -192,12 +192,6 @@ pub fn quoted(name: &str) -> String {
 /// An SQL string.
 pub fn text_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-/// A literal of a stored partition value.
-pub fn typed_literal(value: Option<&str>, data_type: &DataType) -> String {
-    let value = value.map_or("NULL".to_owned(), text_literal);
-    format!("CAST({value} AS {})", duckdb_type(data_type))
 }
 
 /// Arrow types behind which a `DuckDB` type may stand that Arrow has not got.

@@ -259,7 +259,7 @@ impl Refresh<'_> {
         let base = self.former.map(|former| (former.id.clone(), former.version));
         let (snapshot, committed) = self
             .table
-            .commit((&self.run.lake, self.run.patience(), Needs::Files), |snapshot| {
+            .commit((self.run.patience(), Needs::Files), |snapshot| {
                 self.run.check_in_force()?;
                 if snapshot.map(|snapshot| (snapshot.id.clone(), snapshot.version)) != base {
                     return Ok(Decision::Leave(false));

@@ -97,11 +97,6 @@ impl Lake {
         self.root.join(table)
     }
 
-    /// Stands before each write to the lake, see [`fault`].
-    pub fn before_write(&self) {
-        fault::before_write();
-    }
-
     /// All keys below the raw zone.
     ///
     /// # Errors

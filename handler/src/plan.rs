@@ -33,8 +33,7 @@ pub fn plan(lake: &Lake, project: &Project, request: &Request) -> Result<Vec<Pla
     let mut plan = Vec::new();
     for key in keys {
         let stored = Stored::read(lake, &key)?;
-        let known = stored.done().and_then(|done| Some((done.stamp.as_ref()?, done.version.as_deref()?)));
-        let object = lake.look(&key, known)?;
+        let object = lake.look(&key, stored.seen())?;
         let source = Source::of_key(project, &key).unwrap_or_else(Source::refused);
         let action = match (&object, stored.done()) {
             (Some(object), Some(done)) if done.version.as_deref() == Some(&object.version) && !request.again => {

@@ -183,6 +183,12 @@ impl Stored {
         self.state.as_ref()?.done.as_ref()
     }
 
+    /// The quick look and the version of the last finished look, for the next one.
+    pub fn seen(&self) -> Option<(&Stamp, &str)> {
+        let done = self.done()?;
+        Some((done.stamp.as_ref()?, done.version.as_deref()?))
+    }
+
     /// The claim that stands.
     pub fn claim(&self) -> Option<&Claim> {
         self.state.as_ref()?.claim.as_ref()

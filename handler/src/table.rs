@@ -19,6 +19,7 @@ use deltalake_core::{DeltaTable, DeltaTableError};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::lake::Lake;
 use crate::snapshot::{Change, File, Needs, Snapshot, twice_named};
 use crate::stored;
@@ -242,7 +243,7 @@ impl Table {
     /// What `decide` returns; [`Error::Contended`] when others won until `patience` was over; [`Error::Delta`].
     pub async fn commit<T>(
         &self,
-        (lake, patience, needs): (&Lake, Duration, Needs),
+        (patience, needs): (Duration, Needs),
         mut decide: impl FnMut(Option<&Snapshot>) -> Result<Decision<T>>,
     ) -> Result<(Option<Arc<Snapshot>>, T)> {
         let started = Instant::now();
@@ -263,10 +264,10 @@ impl Table {
                 return Err(Error::Table { table: self.name.clone(), reason });
             }
             let bytes = commit_bytes(&self.name, change, (snapshot.as_deref(), &after))?;
-            lake.before_write();
+            fault::before_write();
             match self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), uuid::Uuid::new_v4()).await {
                 Ok(()) => {
-                    self.checkpoint(lake, version).await?;
+                    self.checkpoint(version).await?;
                     self.remember(Arc::clone(&after));
                     return Ok((Some(after), note));
                 }
@@ -282,11 +283,11 @@ impl Table {
         }
     }
 
-    async fn checkpoint(&self, lake: &Lake, version: u64) -> Result<()> {
+    async fn checkpoint(&self, version: u64) -> Result<()> {
         if version == 0 || !version.is_multiple_of(CHECKPOINT_INTERVAL) {
             return Ok(());
         }
-        lake.before_write();
+        fault::before_write();
         let mut table = DeltaTable::new(Arc::clone(&self.log));
         table.load_version(version).await.map_err(delta_error(&self.name))?;
         create_checkpoint(&table, None).await.map_err(delta_error(&self.name))
