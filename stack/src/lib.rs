@@ -1,0 +1,1 @@
+//! Pintail's AWS stack.
