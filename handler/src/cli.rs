@@ -213,7 +213,7 @@ async fn ingest(arguments: IngestArguments, world: &mut World<'_>) -> Result<u8>
         None => Project::empty(),
     };
     let lake = existing(&arguments.lake.lake, world)?;
-    let request = Request { keys: arguments.keys, again: arguments.again };
+    let request = Request { keys: arguments.keys, again: arguments.again, ..Request::default() };
     if arguments.dry_run {
         let plan = plan::plan(&lake, &project, &request)?;
         let text = if arguments.json { report::planned_json(&plan)? } else { report::planned(&plan) };

@@ -145,7 +145,39 @@ pub enum Fault {
     Machine,
 }
 
+/// Whether the same work may succeed when it is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Another time, another worker: it may.
+    Retryable,
+    /// It gives the same until a person changes something.
+    Permanent,
+}
+
 impl Error {
+    /// Whether trying again may help, and the kind of failure in one word: `Retryable.Io`, `Permanent.Project`.
+    pub fn class(&self) -> (Class, &'static str) {
+        match self {
+            Self::Io { .. } => (Class::Retryable, "Io"),
+            Self::Unstable { .. } => (Class::Retryable, "Unstable"),
+            Self::Reader { .. } => (Class::Retryable, "Reader"),
+            Self::Delta { .. } => (Class::Retryable, "Delta"),
+            Self::Table { .. } => (Class::Retryable, "Table"),
+            Self::Contended { .. } => (Class::Retryable, "Contended"),
+            Self::Held { .. } => (Class::Retryable, "Held"),
+            Self::Superseded { .. } => (Class::Retryable, "Superseded"),
+            Self::Document { .. } => (Class::Retryable, "Document"),
+            Self::Sql { fault: Fault::Machine, .. } => (Class::Retryable, "Sql"),
+            Self::Sql { .. } => (Class::Permanent, "Sql"),
+            Self::Key { .. } => (Class::Permanent, "Key"),
+            Self::Refused { .. } => (Class::Permanent, "Refused"),
+            Self::Columns { .. } => (Class::Permanent, "Columns"),
+            Self::Project(_) => (Class::Permanent, "Project"),
+            Self::Contract { .. } => (Class::Permanent, "Contract"),
+            Self::Usage(_) => (Class::Permanent, "Usage"),
+        }
+    }
+
     /// For `map_err` on file operations.
     pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

@@ -8,7 +8,7 @@ use chrono::Utc;
 
 use crate::claims::{Claims, Look};
 use crate::contract::Contract;
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::gold;
 use crate::project::Project;
 use crate::publish::{CONTRACT, Claimed, Outcome, Published, publish};
@@ -30,6 +30,23 @@ pub struct Request {
     pub keys: Vec<String>,
     /// Read objects anew under the present contract.
     pub again: bool,
+    /// The keys come from events: that an object is gone already is no failure.
+    pub arriving: bool,
+    /// When the run has to be over; work that cannot end by then is not begun.
+    pub deadline: Option<Instant>,
+}
+
+/// A key that this run could not bring to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The key.
+    pub key: String,
+    /// Whether trying again may help.
+    pub class: Class,
+    /// The kind of failure, in one word.
+    pub kind: &'static str,
+    /// The whole chain.
+    pub reason: String,
 }
 
 /// What a run did.
@@ -37,6 +54,8 @@ pub struct Request {
 pub struct Summary {
     /// The receipts of all objects that were processed, and of unchanged ones that were named.
     pub receipts: Vec<Receipt>,
+    /// Why receipts say `failed`.
+    pub troubles: Vec<Trouble>,
     /// The gold tables as they stand.
     pub gold: Vec<GoldEntry>,
     /// Keys that are what their receipt says.
@@ -160,7 +179,7 @@ impl Walk<'_> {
         let mut rest = std::mem::take(pending).into_iter();
         for key in rest.by_ref() {
             match self.claims.look(&key).await {
-                Ok(Look::Absent) if !self.request.keys.is_empty() => {
+                Ok(Look::Absent) if !self.request.keys.is_empty() && !self.request.arriving => {
                     let reason = "there is no such raw object".to_owned();
                     self.fail(&key, &Error::Key { key: key.clone(), reason }, None);
                 }
@@ -376,6 +395,8 @@ impl Walk<'_> {
             options: None,
             stamp: None,
         };
+        let (class, kind) = error.class();
+        self.summary.troubles.push(Trouble { key: key.to_owned(), class, kind, reason: error.chain() });
         self.progress.finish(&receipt);
         self.summary.receipts.push(receipt);
     }
