@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -12,7 +14,7 @@ use duckdb::Connection;
 use serde_json::Value;
 
 use crate::error::{Error, Fault, Result};
-use crate::lake::Lake;
+use crate::lake::{InUse, Lake};
 use crate::settings::Settings;
 use crate::stored::duckdb_type;
 
@@ -22,7 +24,14 @@ pub struct Engine {
     /// Syntax trees of statements that were looked at: silver runs the same ones for every object.
     trees: RefCell<HashMap<String, Rc<Value>>>,
     scratch: tempfile::TempDir,
+    /// Local copies that relations read.
+    held: RefCell<Vec<InUse>>,
+    /// Who watches the time sees by it that the engine is gone.
+    alive: Arc<()>,
 }
+
+/// How often the time is looked at.
+const WATCH: Duration = Duration::from_millis(200);
 
 /// What stands behind a name in SQL.
 pub enum Relation {
@@ -45,8 +54,8 @@ impl Engine {
     pub fn open(lake: &Lake, settings: &Settings, threads: usize) -> Result<Self> {
         let scratch = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
         let connection = Connection::open_in_memory().map_err(sql_error("start DuckDB"))?;
-        let folders = [lake.root().join("silver"), lake.root().join("gold"), scratch.path().to_owned()];
-        let allowed: Vec<String> = folders.iter().map(|folder| text_literal(&folder.to_string_lossy())).collect();
+        let folders = lake.local_folders().into_iter().chain([scratch.path()]);
+        let allowed: Vec<String> = folders.map(|folder| text_literal(&folder.to_string_lossy())).collect();
         let statements = format!(
             include_str!("sql/open.sql"),
             threads = threads,
@@ -55,12 +64,37 @@ impl Engine {
             allowed = allowed.join(", "),
         );
         connection.execute_batch(&statements).map_err(sql_error("set DuckDB up"))?;
-        Ok(Self { connection, trees: RefCell::default(), scratch })
+        Ok(Self { connection, trees: RefCell::default(), scratch, held: RefCell::default(), alive: Arc::new(()) })
     }
 
     /// A folder whose files the SQL may read, removed with the engine.
     pub fn scratch(&self) -> &Path {
         self.scratch.path()
+    }
+
+    /// Interrupts whatever runs at `end` or after it.
+    pub fn stop_at(&self, end: Option<Instant>) {
+        let Some(end) = end else { return };
+        let (interrupt, alive) = (self.connection.interrupt_handle(), Arc::downgrade(&self.alive));
+        std::thread::spawn(move || {
+            while alive.upgrade().is_some() {
+                let now = Instant::now();
+                if now >= end {
+                    interrupt.interrupt();
+                }
+                std::thread::sleep(WATCH.min(end.saturating_duration_since(now).max(WATCH / 10)));
+            }
+        });
+    }
+
+    /// Keeps local copies of data files in use until [`Engine::release`].
+    pub fn hold(&self, copies: Vec<InUse>) {
+        self.held.borrow_mut().extend(copies);
+    }
+
+    /// Lets go of the copies: what reads them was the last of its kind.
+    pub fn release(&self) {
+        self.held.borrow_mut().clear();
     }
 
     /// Puts a relation behind `"zone"."name"`, in place of what stood there.

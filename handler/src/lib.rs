@@ -17,6 +17,7 @@
 pub mod adopt;
 pub mod attempt;
 pub mod audit;
+pub mod budget;
 pub mod check;
 pub mod claims;
 pub mod cli;

@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::Attempt;
+use crate::budget::Budget;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, SYSTEM_FOLDER};
@@ -30,7 +30,7 @@ pub struct InForce {
     /// The gold models that are not stored, in the order of the graph: `query` expands them.
     pub views: Vec<View>,
     /// The seeds, by name, with the file that holds their rows.
-    pub seeds: BTreeMap<String, PathBuf>,
+    pub seeds: BTreeMap<String, String>,
 }
 
 /// A gold model that is not stored.
@@ -47,15 +47,17 @@ pub struct Run {
     /// The lake.
     pub lake: Arc<Lake>,
     /// Its tables.
-    pub tables: Tables,
+    pub tables: Arc<Tables>,
     /// The project.
-    pub project: Project,
+    pub project: Arc<Project>,
     /// The process's settings.
     pub settings: Settings,
     /// This run's claim to objects.
-    pub attempt: Attempt,
+    pub attempt: Arc<Attempt>,
     /// When it began; what models see as `run_started_at`.
     pub started_at: DateTime<Utc>,
+    /// How much time it has.
+    pub budget: Budget,
     in_force: InForce,
     engine: OnceCell<Engine>,
 }
@@ -65,12 +67,29 @@ impl Run {
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Document`].
-    pub fn begin(lake: Lake, project: Project, settings: Settings, started_at: DateTime<Utc>) -> Result<Self> {
+    pub fn begin(lake: Arc<Lake>, project: Project, settings: Settings, started_at: DateTime<Utc>) -> Result<Self> {
         let in_force = put_in_force(&lake, &project)?;
-        let lake = Arc::new(lake);
-        let attempt = Attempt::begin(&lake)?;
-        let tables = Tables::new(Arc::clone(&lake));
-        Ok(Self { lake, tables, project, settings, attempt, started_at, in_force, engine: OnceCell::new() })
+        let attempt = Arc::new(Attempt::begin(&lake)?);
+        let tables = Arc::new(Tables::new(Arc::clone(&lake)));
+        let project = Arc::new(project);
+        let budget = Budget::unlimited();
+        Ok(Self { lake, tables, project, settings, attempt, started_at, budget, in_force, engine: OnceCell::new() })
+    }
+
+    /// What `lanes` threads need to work for this run side by side.
+    pub fn part(&self, lanes: usize) -> Part {
+        let mut settings = self.settings.clone();
+        settings.memory_mebibytes /= lanes.max(1) as u64;
+        Part {
+            lake: Arc::clone(&self.lake),
+            tables: Arc::clone(&self.tables),
+            project: Arc::clone(&self.project),
+            settings,
+            attempt: Arc::clone(&self.attempt),
+            started_at: self.started_at,
+            budget: self.budget,
+            in_force: self.in_force.clone(),
+        }
     }
 
     /// How long conflicts with other processes are retried.
@@ -87,6 +106,7 @@ impl Run {
             return Ok(engine);
         }
         let engine = self.new_engine(self.settings.threads)?;
+        engine.stop_at(self.budget.end());
         Ok(self.engine.get_or_init(|| engine))
     }
 
@@ -111,6 +131,35 @@ impl Run {
     }
 }
 
+/// A run without a `DuckDB`, which belongs to one thread.
+pub struct Part {
+    lake: Arc<Lake>,
+    tables: Arc<Tables>,
+    project: Arc<Project>,
+    settings: Settings,
+    attempt: Arc<Attempt>,
+    started_at: DateTime<Utc>,
+    budget: Budget,
+    in_force: InForce,
+}
+
+impl Part {
+    /// The run, for the thread that calls.
+    pub fn work(&self) -> Run {
+        Run {
+            lake: Arc::clone(&self.lake),
+            tables: Arc::clone(&self.tables),
+            project: Arc::clone(&self.project),
+            settings: self.settings.clone(),
+            attempt: Arc::clone(&self.attempt),
+            started_at: self.started_at,
+            budget: self.budget,
+            in_force: self.in_force.clone(),
+            engine: OnceCell::new(),
+        }
+    }
+}
+
 /// A `DuckDB` with the project's seeds.
 ///
 /// # Errors
@@ -130,8 +179,8 @@ pub fn new_engine(lake: &Lake, project: &Project, settings: &Settings, threads: 
 pub fn in_force(lake: &Lake) -> Result<Option<InForce>> {
     let path = pointer();
     let Some(document) = lake.read(&path)? else { return Ok(None) };
-    serde_json::from_slice(&document.0).map(Some).map_err(|source| Error::Document {
-        path,
+    serde_json::from_slice(&document.bytes).map(Some).map_err(|source| Error::Document {
+        path: path.into(),
         kind: "project pointer",
         source,
     })
@@ -150,23 +199,19 @@ fn put_in_force(lake: &Lake, project: &Project) -> Result<InForce> {
             fingerprint: project.fingerprint.clone(),
             generation: former.map_or(1, |former| former.generation + 1),
             views: views.map(|model| View { name: model.name.clone(), sql: model.sql.clone() }).collect(),
-            seeds: project
-                .seeds
-                .iter()
-                .filter_map(|seed| Some((seed.name.clone(), PathBuf::from(seeds::path(lake, seed).file_name()?))))
-                .collect(),
+            seeds: project.seeds.iter().filter_map(|seed| Some((seed.name.clone(), seeds::file_name(seed)))).collect(),
         };
         let bytes = serde_json::to_vec(&new).map_err(|source| Error::Document {
-            path: pointer(),
+            path: pointer().into(),
             kind: "project pointer",
             source,
         })?;
-        if lake.swap(&pointer(), document.as_ref(), &bytes)? {
+        if lake.swap(&pointer(), document.as_ref(), &bytes)?.is_some() {
             return Ok(new);
         }
     }
 }
 
-fn pointer() -> PathBuf {
-    Path::new("silver").join(SYSTEM_FOLDER).join("project.json")
+fn pointer() -> String {
+    format!("silver/{SYSTEM_FOLDER}/project.json")
 }
