@@ -37,7 +37,7 @@ impl Budget {
     /// When reading has to be over: a fifth of the time, and at most a minute, is for commits and gold.
     fn end_of_reading(&self) -> Option<Instant> {
         let end = self.end?;
-        end.checked_sub((end.saturating_duration_since(self.began) / 5).min(Duration::from_secs(60)))
+        end.checked_sub((end.saturating_duration_since(self.began) / 5).min(Duration::from_mins(1)))
     }
 
     /// Whether almost all of the time is left.
@@ -100,7 +100,7 @@ mod tests {
     fn a_fresh_run_begins_what_a_late_one_leaves() {
         let bytes = 10 * SLOW;
         assert!(of(11).admit("a.csv", bytes).is_ok());
-        let late = Budget { began: Instant::now() - Duration::from_secs(90), ..of(10) };
+        let late = Budget { began: Instant::now().checked_sub(Duration::from_secs(90)).unwrap(), ..of(10) };
         assert_eq!(
             late.admit("a.csv", bytes).unwrap_err().to_string(),
             "raw object \"a.csv\" could not be read in time"

@@ -147,6 +147,16 @@ pub struct Found {
     pub modified: DateTime<Utc>,
 }
 
+/// Where the log of a table in a bucket is found; what is read through it may be remembered.
+pub struct LogPlace {
+    /// The table's folder.
+    pub folder: Arc<dyn ObjectStore>,
+    /// The bucket.
+    pub root: Arc<dyn ObjectStore>,
+    /// The table's folder within the bucket.
+    pub url: Url,
+}
+
 /// What a zone can do. Names are paths below it, with `/`.
 trait Zone: std::fmt::Debug + Send + Sync {
     /// Where it is, for people.
@@ -164,8 +174,8 @@ trait Zone: std::fmt::Debug + Send + Sync {
     fn tables(&self) -> Result<Vec<String>>;
     /// The commits of a table from a version on, each with what tells it from another table's, in any order.
     fn commits(&self, table: &str, from: u64) -> Result<Vec<(u64, String)>>;
-    /// The table's folder, the zone's root and the table's address, where delta-rs needs another store than files.
-    fn object_store(&self, table: &str) -> Option<(Arc<dyn ObjectStore>, Arc<dyn ObjectStore>, Url)>;
+    /// Where delta-rs finds a table's log, if it is not in files.
+    fn log_place(&self, table: &str) -> Option<LogPlace>;
     /// The local folder where data files are written and read.
     fn local(&self) -> &Path;
     /// Makes data files readable in the local folder; they stay so while the answer is held.
@@ -187,12 +197,8 @@ impl Lake {
         if let Some(writes) = fault {
             fault::arm(writes);
         }
-        let copies = match address.is_local() {
-            true => None,
-            false => {
-                Some(tempfile::tempdir_in(&scratch.folder).map_err(Error::io("create a folder in", &scratch.folder))?)
-            }
-        };
+        let folder = || tempfile::tempdir_in(&scratch.folder).map_err(Error::io("create a folder in", &scratch.folder));
+        let copies = if address.is_local() { None } else { Some(folder()?) };
         let s3 = copies.as_ref().map(|_| S3::connect()).transpose()?;
         let room = Arc::new(Room::new(scratch.raw_bytes));
         let zone = |name: &str, place: &Place| -> Result<Box<dyn Zone>> {
@@ -278,7 +284,8 @@ impl Lake {
     pub fn documents(&self, folder: &str) -> Result<Vec<String>> {
         let (zone, below) = self.zone(folder);
         let outer = folder.strip_suffix(below).unwrap_or_default();
-        let files = zone.list(below)?.into_iter().filter(|file| file.name.ends_with(".json"));
+        let is_document = |file: &Found| Path::new(&file.name).extension().is_some_and(|extension| extension == "json");
+        let files = zone.list(below)?.into_iter().filter(is_document);
         let mut names: Vec<String> = files.map(|file| format!("{outer}{}", file.name)).collect();
         names.sort();
         Ok(names)
@@ -323,10 +330,10 @@ impl Lake {
         zone.commits(name, from)
     }
 
-    /// As [`Zone::object_store`].
-    pub(crate) fn object_store(&self, table: &str) -> Option<(Arc<dyn ObjectStore>, Arc<dyn ObjectStore>, Url)> {
+    /// Where delta-rs finds a table's log, if it is not in files.
+    pub fn log_place(&self, table: &str) -> Option<LogPlace> {
         let (zone, name) = self.zone(table);
-        zone.object_store(name)
+        zone.log_place(name)
     }
 
     /// The data files of a table, with names below its folder.

@@ -255,13 +255,13 @@ fn convert_all(run: &Run, work: &Work<'_>, surveyed: &[Surveyed], contract: &Con
         for _ in 0..workers {
             scope.spawn(|| {
                 let own = OnceCell::new();
-                let engine = || match own.get() {
-                    Some(engine) => Ok(engine),
-                    None => {
-                        let engine = new_engine(lake, project, settings, 1)?;
-                        engine.stop_at(budget.end());
-                        Ok(own.get_or_init(|| engine))
+                let engine = || {
+                    if let Some(engine) = own.get() {
+                        return Ok(engine);
                     }
+                    let engine = new_engine(lake, project, settings, 1)?;
+                    engine.stop_at(budget.end());
+                    Ok(own.get_or_init(|| engine))
                 };
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);

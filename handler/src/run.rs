@@ -199,7 +199,7 @@ fn put_in_force(lake: &Lake, project: &Project) -> Result<InForce> {
             fingerprint: project.fingerprint.clone(),
             generation: former.map_or(1, |former| former.generation + 1),
             views: views.map(|model| View { name: model.name.clone(), sql: model.sql.clone() }).collect(),
-            seeds: project.seeds.iter().filter_map(|seed| Some((seed.name.clone(), seeds::file_name(seed)))).collect(),
+            seeds: project.seeds.iter().map(|seed| (seed.name.clone(), seeds::file_name(seed))).collect(),
         };
         let bytes = serde_json::to_vec(&new).map_err(|source| Error::Document {
             path: pointer().into(),

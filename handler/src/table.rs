@@ -90,8 +90,8 @@ impl Table {
 
     /// Its log, as delta-rs reads and writes it: a store of its own for each look, since it may remember what it read.
     fn log(&self) -> Result<LogStoreRef> {
-        if let Some((folder, root, url)) = self.lake.object_store(&self.name) {
-            return Ok(default_logstore(folder, root, &url, &StorageConfig::default()));
+        if let Some(place) = self.lake.log_place(&self.name) {
+            return Ok(default_logstore(place.folder, place.root, &place.url, &StorageConfig::default()));
         }
         let url = url::Url::from_directory_path(&self.folder).map_err(|()| Error::Table {
             table: self.name.clone(),

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::SubsecRound;
-use object_store::ObjectStore;
 use records::Input;
 use url::Url;
 
@@ -14,7 +13,7 @@ use super::mirror::{InUse, Mirror};
 use super::parallel::parallel;
 use super::s3::{At, CHUNK, Condition, Entry, Pin, S3, wait};
 use super::store::Store;
-use super::{Document, Found, Glimpse, Listing, RawObject, Stamp, Zone, is_ignored, log_version};
+use super::{Document, Found, Glimpse, Listing, LogPlace, RawObject, Stamp, Zone, is_ignored, log_version};
 use crate::error::{Error, Result};
 
 /// Requests for different objects that are under way at once.
@@ -27,7 +26,7 @@ const FILES: usize = 8;
 #[derive(Debug)]
 pub struct Bucket {
     s3: S3,
-    bucket: String,
+    name: String,
     /// Empty, or ending with `/`.
     prefix: String,
     mirror: Mirror,
@@ -37,11 +36,11 @@ pub struct Bucket {
 impl Bucket {
     /// A zone below `prefix`, which is empty or ends with `/`.
     pub fn new(s3: S3, (bucket, prefix): (&str, &str), mirror: Mirror, room: Arc<Room>) -> Self {
-        Self { s3, bucket: bucket.to_owned(), prefix: prefix.to_owned(), mirror, room }
+        Self { s3, name: bucket.to_owned(), prefix: prefix.to_owned(), mirror, room }
     }
 
     fn at(&self, name: &str) -> At {
-        At { bucket: self.bucket.clone(), key: format!("{}{name}", self.prefix) }
+        At { bucket: self.name.clone(), key: format!("{}{name}", self.prefix) }
     }
 
     fn entries(&self, prefix: &str, after: Option<String>) -> Result<Vec<(String, Entry)>> {
@@ -88,7 +87,7 @@ impl Bucket {
 
 impl Zone for Bucket {
     fn address(&self) -> String {
-        format!("s3://{}/{}", self.bucket, self.prefix)
+        format!("s3://{}/{}", self.name, self.prefix)
     }
 
     fn width(&self) -> usize {
@@ -169,7 +168,7 @@ impl Zone for Bucket {
     }
 
     fn tables(&self) -> Result<Vec<String>> {
-        let (s3, bucket, prefix) = (self.s3.clone(), self.bucket.clone(), self.prefix.clone());
+        let (s3, bucket, prefix) = (self.s3.clone(), self.name.clone(), self.prefix.clone());
         let folders = wait(async move { s3.folders(&bucket, &prefix).await })?;
         let logs = parallel(WIDTH, &folders, |folder| self.commits(folder, 0).map(|commits| !commits.is_empty()));
         let mut tables = Vec::new();
@@ -189,11 +188,11 @@ impl Zone for Bucket {
         Ok(entries.into_iter().filter_map(commit).collect())
     }
 
-    fn object_store(&self, table: &str) -> Option<(Arc<dyn ObjectStore>, Arc<dyn ObjectStore>, Url)> {
+    fn log_place(&self, table: &str) -> Option<LogPlace> {
         let below = format!("{}{table}/", self.prefix);
-        let url = Url::parse(&format!("s3://{}/{below}", self.bucket)).ok()?;
-        let store = |prefix: &str| Arc::new(Store::new(self.s3.clone(), &self.bucket, prefix));
-        Some((store(&below), store(""), url))
+        let url = Url::parse(&format!("s3://{}/{below}", self.name)).ok()?;
+        let store = |prefix: &str| Arc::new(Store::new(self.s3.clone(), &self.name, prefix));
+        Some(LogPlace { folder: store(&below), root: store(""), url })
     }
 
     fn local(&self) -> &Path {

@@ -8,12 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, SubsecRound, Utc};
-use object_store::ObjectStore;
 use records::{FileInput, Input};
-use url::Url;
 
 use super::mirror::InUse;
-use super::{Document, Found, Listing, RawObject, Seal, Stamp, Zone, is_hidden, log_version};
+use super::{Document, Found, Listing, LogPlace, RawObject, Seal, Stamp, Zone, is_hidden, log_version};
 use crate::error::{Error, Result};
 use crate::fault;
 
@@ -230,7 +228,7 @@ impl Zone for Folder {
         Ok(versions.filter_map(|version| self.commit(table, version)).collect())
     }
 
-    fn object_store(&self, _: &str) -> Option<(Arc<dyn ObjectStore>, Arc<dyn ObjectStore>, Url)> {
+    fn log_place(&self, _: &str) -> Option<LogPlace> {
         None
     }
 

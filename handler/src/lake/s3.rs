@@ -25,7 +25,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::primitives::{ByteStream, DateTimeFormat};
+use aws_sdk_s3::primitives::{AggregatedBytes, ByteStream, DateTimeFormat};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -129,6 +129,9 @@ pub enum Condition {
 }
 
 /// Requests run here, so that code on any thread can wait for them.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be started.
 pub fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     if let Some(runtime) = RUNTIME.get() {
@@ -236,7 +239,7 @@ impl S3 {
                 .if_match(quoted(&pin.etag))
                 .range(format!("bytes={from}-{}", to - 1));
             let answer = request.send().await.map_err(|error| failure("read", &pin.at, error))?;
-            match answer.body.collect().await.map(|body| body.into_bytes()) {
+            match answer.body.collect().await.map(AggregatedBytes::into_bytes) {
                 Ok(bytes) if bytes.len() as u64 == to - from => return Ok(bytes),
                 Ok(bytes) if round >= ROUNDS => {
                     return Err(broken(&pin.at, format!("{} bytes came instead of {}", bytes.len(), to - from)));

@@ -83,7 +83,7 @@ impl Verifier {
         let same = match (&self.seal, self.state) {
             (Seal::Checksum { value, .. }, State::Checksum(checksum)) => checksum.finalize() == *value,
             (Seal::Md5(value), State::Md5(md5)) => {
-                md5.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>() == *value
+                format!("{:032x}", u128::from_be_bytes(md5.finalize().into())) == *value
             }
             _ => true,
         };
