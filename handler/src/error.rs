@@ -129,6 +129,12 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// What an invocation or a message of a queue brought is nothing that can be asked for.
+    #[error("this is no event that Pintail knows: {reason}")]
+    Event {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A command line that makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -174,6 +180,7 @@ impl Error {
             Self::Columns { .. } => (Class::Permanent, "Columns"),
             Self::Project(_) => (Class::Permanent, "Project"),
             Self::Contract { .. } => (Class::Permanent, "Contract"),
+            Self::Event { .. } => (Class::Permanent, "Event"),
             Self::Usage(_) => (Class::Permanent, "Usage"),
         }
     }

@@ -26,6 +26,7 @@ pub mod data_file;
 pub mod demo;
 pub mod engine;
 pub mod error;
+pub mod event;
 pub mod fault;
 pub mod fingerprint;
 pub mod gold;
