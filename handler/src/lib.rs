@@ -31,6 +31,7 @@ pub mod fault;
 pub mod fingerprint;
 pub mod gold;
 pub mod guard;
+pub mod in_force;
 pub mod ingest;
 pub mod inputs;
 pub mod lake;
