@@ -87,6 +87,17 @@ impl Lake {
         Ok(Self { root, raw })
     }
 
+    /// Opens the lake of a function.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for zones that do not lie in one folder.
+    pub fn open_zones(zones: &crate::settings::Zones, fault: Option<u64>) -> Result<Self> {
+        match &zones.raw {
+            crate::place::Place::Folder(raw) => Self::open(raw.parent().unwrap_or(raw), fault),
+            place @ crate::place::Place::Bucket { .. } => Err(Error::Usage(format!("{place}: not yet"))),
+        }
+    }
+
     /// The lake's folder.
     pub fn root(&self) -> &Path {
         &self.root
