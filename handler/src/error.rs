@@ -135,6 +135,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A queue did not do what it was asked.
+    #[error("{action} queue {url}")]
+    Queue {
+        /// What was attempted, as a verb: `receive from`.
+        action: &'static str,
+        /// The queue.
+        url: String,
+        /// SQS's answer.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A command line that makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -180,6 +190,7 @@ impl Error {
             Self::Columns { .. } => (Class::Permanent, "Columns"),
             Self::Project(_) => (Class::Permanent, "Project"),
             Self::Contract { .. } => (Class::Permanent, "Contract"),
+            Self::Queue { .. } => (Class::Retryable, "Queue"),
             Self::Event { .. } => (Class::Permanent, "Event"),
             Self::Usage(_) => (Class::Permanent, "Usage"),
         }
