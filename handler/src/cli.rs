@@ -1,5 +1,7 @@
 //! The command line: words to a command, a command to its result on stdout and its exit code.
 
+mod queues;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -81,6 +83,8 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Show what lies in a dead-letter queue and send it through again
+    Replay(queues::ReplayArguments),
     /// Validate a project without data
     Check {
         /// The project's folder
@@ -181,6 +185,7 @@ pub async fn run(cli: Cli, world: &mut World<'_>) -> Result<u8> {
             let report = vacuum::vacuum(&existing(&lake.lake, world)?, retain, dry_run).await?;
             say(world, &report::vacuum(&report, dry_run)).map(|()| 0)
         }
+        Command::Replay(arguments) => queues::replay(arguments, world).await,
         Command::Check { project } => check_project(&project, world),
         Command::Init { folder } => {
             demo::init(&folder)?;

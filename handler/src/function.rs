@@ -51,7 +51,7 @@ impl<'a> Function<'a> {
         let deployed = Deployed::new(settings.project.clone(), environment);
         let (warm, cold) = (RefCell::default(), Cell::new(true));
         let function = Self { settings, zones, deployed, warm, cold };
-        let warm = function.from_nothing(Utc::now())?;
+        let warm = function.start_anew(Utc::now())?;
         function.warm.replace(Some(warm));
         Ok(function)
     }
@@ -80,12 +80,12 @@ impl<'a> Function<'a> {
         let now = Utc::now();
         let warm = match self.warm.take() {
             Some(warm) if self.deployed.is_current()? && !warm.project.tells_time() => warm,
-            _ => self.from_nothing(now)?,
+            _ => self.start_anew(now)?,
         };
         warm.begin(now)
     }
 
-    fn from_nothing(&self, now: DateTime<Utc>) -> Result<Warm> {
+    fn start_anew(&self, now: DateTime<Utc>) -> Result<Warm> {
         let project = self.deployed.load(now)?;
         let lake = Lake::open_zones(&self.zones, self.settings.fault)?;
         Ok(Warm::new(lake, project, self.settings.clone()))

@@ -127,7 +127,10 @@ mod tests {
     use super::*;
 
     fn project(fingerprint: &str) -> Project {
-        Project { name: fingerprint.to_owned(), fingerprint: fingerprint.to_owned(), ..Project::empty() }
+        let mut project = Project::empty();
+        project.name = fingerprint.to_owned();
+        project.fingerprint = fingerprint.to_owned();
+        project
     }
 
     fn deploy(generation: u64) -> Settings {

@@ -21,7 +21,7 @@ pub const NAMESPACE: &str = "Pintail";
 
 /// What is counted per file.
 #[derive(Debug, Default)]
-struct Files {
+struct Count {
     files: u64,
     records: u64,
     accepted: u64,
@@ -33,7 +33,7 @@ struct Files {
 /// What one invocation did.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    sources: BTreeMap<String, Files>,
+    sources: BTreeMap<String, Count>,
     /// Gold tables that are withheld, by the last look at each.
     withheld: BTreeMap<String, bool>,
     unreadable: u64,
@@ -91,7 +91,7 @@ impl Metrics {
     }
 }
 
-impl Files {
+impl Count {
     fn add(&mut self, receipt: &Receipt) {
         self.files += 1;
         self.records += receipt.records;
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_line_says_what_each_of_its_numbers_is() {
         let mut metrics = Metrics::default();
-        let files = Files { files: 2, records: 10, accepted: 7, quarantined: 3, failed: 0, bytes_in: 512 };
+        let files = Count { files: 2, records: 10, accepted: 7, quarantined: 3, failed: 0, bytes_in: 512 };
         metrics.sources.insert("shop.orders".to_owned(), files);
         metrics.withheld.extend([("a".to_owned(), true), ("b".to_owned(), false)]);
         metrics.measures =

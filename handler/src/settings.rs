@@ -208,7 +208,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     fn folder(&mut self, name: &str) -> Option<PathBuf> {
         let folder = PathBuf::from((self.lookup)(name)?);
         if !folder.is_dir() {
-            self.wrong.push(format!("{name}={folder:?} is no folder"));
+            self.wrong.push(format!("{name}={} is no folder", folder.display()));
         }
         Some(folder)
     }

@@ -69,7 +69,7 @@ impl Failure {
     }
 
     /// Several failures as one: it may be tried again as long as that may help one of them.
-    pub fn of_all(failures: Vec<Self>) -> Option<Self> {
+    pub fn of_all(failures: &[Self]) -> Option<Self> {
         let reasons: Vec<&str> = failures.iter().map(|failure| failure.reason.as_str()).collect();
         let reason = reasons.join("; ");
         let retryable = failures.iter().find(|failure| failure.class == Class::Retryable);
@@ -120,8 +120,8 @@ mod tests {
         let failure = |class, kind, reason: &str| Failure { class, kind, reason: reason.to_owned() };
         let permanent = failure(Class::Permanent, "Key", "a");
         let retryable = failure(Class::Retryable, "Io", "b");
-        assert_eq!(Failure::of_all(vec![]), None);
-        assert_eq!(Failure::of_all(vec![permanent.clone()]), Some(permanent.clone()));
-        assert_eq!(Failure::of_all(vec![permanent, retryable]), Some(failure(Class::Retryable, "Io", "a; b")));
+        assert_eq!(Failure::of_all(&[]), None);
+        assert_eq!(Failure::of_all(std::slice::from_ref(&permanent)), Some(permanent.clone()));
+        assert_eq!(Failure::of_all(&[permanent, retryable]), Some(failure(Class::Retryable, "Io", "a; b")));
     }
 }

@@ -69,7 +69,7 @@ impl Wanted {
             kind: "Gold",
             reason: format!("gold.{}: {}", entry.table, entry.reason.as_deref().unwrap_or_default()),
         });
-        Failure::of_all(troubles.chain(gold).collect())
+        Failure::of_all(&troubles.chain(gold).collect::<Vec<_>>())
     }
 }
 

@@ -74,7 +74,7 @@ impl<'a> Shift<'a> {
     async fn direct(&mut self, asked: Asked) -> Result<Report, Failure> {
         let part = Part { id: String::new(), asked };
         let (summary, verdicts) = self.serve(&[part]).await?;
-        match Failure::of_all(verdicts.into_iter().flatten().collect()) {
+        match Failure::of_all(&verdicts.into_iter().flatten().collect::<Vec<_>>()) {
             Some(failure) => Err(failure),
             None => Ok(Report::of(&summary)),
         }

@@ -31,7 +31,7 @@ fn every_wrong_variable_is_named_at_once() {
     let expected = [
         r#"PINTAIL_THREADS="two" is not a whole number above 0"#,
         r#"PINTAIL_MEMORY_MB="0" is not a whole number above 0"#,
-        r#"PINTAIL_TEMP="/nowhere" is no folder"#,
+        "PINTAIL_TEMP=/nowhere is no folder",
         r#"PINTAIL_LOG_FORMAT="xml" is neither text nor json"#,
         "PINTAIL_RAW is not set: it names a zone of the lake, such as s3://my-raw",
         r#"PINTAIL_SILVER="s3://": it names no bucket"#,

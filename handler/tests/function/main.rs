@@ -1,0 +1,21 @@
+//! The Lambda function as Lambda runs it: AWS's Runtime Interface Emulator around `bootstrap`, over a lake in a folder and
+//! one in the buckets of an emulator of S3.
+//!
+//! - [`loads`]: what the program needs of the machine it is loaded on.
+//! - [`start`]: what keeps it from starting, and how that is told.
+//! - [`batch`]: messages of a queue, answered one by one.
+//! - [`letters`]: what lies in a dead-letter queue.
+//! - [`image`]: the same out of the container image.
+
+#![expect(missing_docs, reason = "tests are named as facts")]
+
+mod batch;
+mod emulator;
+mod http;
+mod image;
+mod letters;
+mod loads;
+mod process;
+mod start;
+mod tools;
+mod world;
