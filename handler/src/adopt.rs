@@ -1,6 +1,7 @@
 //! Adopt: the contract in force of a table, as a `sources:` block for a project.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use crate::contract::Contract;
 use crate::error::{Error, Result};
@@ -13,15 +14,15 @@ use crate::table::Table;
 ///
 /// # Errors
 /// [`Error::Table`] for a table that is not there or keeps no contract.
-pub async fn sources_block(lake: &Lake, name: &str) -> Result<String> {
+pub async fn sources_block(lake: &Arc<Lake>, name: &str) -> Result<String> {
     let missing = |reason: &str| Error::Table { table: format!("silver/{name}"), reason: reason.to_owned() };
-    let table = Table::new(lake, &format!("silver/{name}"))?;
+    let table = Table::new(lake, &format!("silver/{name}"));
     let snapshot =
         table.load().await?.ok_or_else(|| missing("the lake has no such table; `pintail tables` lists them"))?;
     let text =
         snapshot.properties.get(CONTRACT).ok_or_else(|| missing("it holds a model's rows, not those of a source"))?;
     let contract: Contract = serde_json::from_str(text).map_err(|source| Error::Document {
-        path: table.folder.clone(),
+        path: table.name.clone().into(),
         kind: "contract",
         source,
     })?;
@@ -29,7 +30,7 @@ pub async fn sources_block(lake: &Lake, name: &str) -> Result<String> {
 }
 
 /// Folders of keys that the table holds, other than the one with its own name.
-fn patterns(lake: &Lake, name: &str) -> Result<Vec<String>> {
+fn patterns(lake: &Arc<Lake>, name: &str) -> Result<Vec<String>> {
     let mut folders = Vec::new();
     for stored in receipt::all(lake)? {
         let Some(done) = stored.done().filter(|done| done.silver.iter().any(|entry| entry.table == name)) else {

@@ -3,7 +3,6 @@
 //! Leases are for progress, never for safety: who waits too long takes an object over, and fencing keeps the former
 //! owner from publishing.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -13,7 +12,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::fault;
 use crate::lake::{Lake, SYSTEM_FOLDER};
 
 /// How long a lease holds without being renewed.
@@ -73,10 +71,8 @@ impl Drop for Attempt {
                 tracing::warn!(attempt = self.id, "the thread that renews the lease had died");
             }
         }
-        let path = self.lake.root().join(path(&self.id));
-        fault::before_write();
-        if let Err(error) = std::fs::remove_file(&path) {
-            tracing::warn!(path = %path.display(), %error, "the lease is left to expire");
+        if let Err(error) = self.lake.remove(&path(&self.id)) {
+            tracing::warn!(attempt = self.id, error = error.chain(), "the lease is left to expire");
         }
     }
 }
@@ -100,8 +96,11 @@ fn renew(lake: &Lake, id: &str, stop: &AtomicBool) {
 pub fn is_alive(lake: &Lake, id: &str) -> Result<bool> {
     let path = path(id);
     let Some(document) = lake.read(&path)? else { return Ok(false) };
-    let lease: Lease =
-        serde_json::from_slice(&document.0).map_err(|source| Error::Document { path, kind: "lease", source })?;
+    let lease: Lease = serde_json::from_slice(&document.bytes).map_err(|source| Error::Document {
+        path: path.into(),
+        kind: "lease",
+        source,
+    })?;
     let here = Process::of(std::process::id());
     let dead = match (&lease.process, here) {
         (Some(theirs), Some(here)) if theirs.boot == here.boot && theirs.namespace == here.namespace => {
@@ -119,9 +118,9 @@ pub fn is_alive(lake: &Lake, id: &str) -> Result<bool> {
 pub fn living(lake: &Lake) -> Result<Vec<String>> {
     let mut living = Vec::new();
     for path in lake.documents(&folder())? {
-        let id = path.file_stem().map(|id| id.to_string_lossy().into_owned()).unwrap_or_default();
-        if is_alive(lake, &id)? {
-            living.push(id);
+        let id = id_of(&path);
+        if is_alive(lake, id)? {
+            living.push(id.to_owned());
         }
     }
     Ok(living)
@@ -133,13 +132,9 @@ pub fn living(lake: &Lake) -> Result<Vec<String>> {
 /// [`Error::Io`], [`Error::Document`].
 pub fn sweep(lake: &Lake) -> Result<()> {
     for lease in lake.documents(&folder())? {
-        let id = lease.file_stem().map(|id| id.to_string_lossy().into_owned()).unwrap_or_default();
-        if is_alive(lake, &id)? {
-            continue;
+        if !is_alive(lake, id_of(&lease))? {
+            lake.remove(&lease)?;
         }
-        let file = lake.root().join(&lease);
-        fault::before_write();
-        std::fs::remove_file(&file).map_err(Error::io("remove", &file))?;
     }
     Ok(())
 }
@@ -147,18 +142,26 @@ pub fn sweep(lake: &Lake) -> Result<()> {
 fn write(lake: &Lake, id: &str) -> Result<()> {
     let path = path(id);
     let lease = Lease { expires: Utc::now() + LEASE, process: Process::of(std::process::id()) };
-    let bytes =
-        serde_json::to_vec(&lease).map_err(|source| Error::Document { path: path.clone(), kind: "lease", source })?;
+    let bytes = serde_json::to_vec(&lease).map_err(|source| Error::Document {
+        path: path.clone().into(),
+        kind: "lease",
+        source,
+    })?;
     let former = lake.read(&path)?;
     lake.swap(&path, former.as_ref(), &bytes).map(|_| ())
 }
 
-fn folder() -> PathBuf {
-    Path::new("silver").join(SYSTEM_FOLDER).join("attempts")
+fn folder() -> String {
+    format!("silver/{SYSTEM_FOLDER}/attempts")
 }
 
-fn path(id: &str) -> PathBuf {
-    folder().join(format!("{id}.json"))
+fn path(id: &str) -> String {
+    format!("{}/{id}.json", folder())
+}
+
+fn id_of(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.strip_suffix(".json").unwrap_or(name)
 }
 
 impl Process {

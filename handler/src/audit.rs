@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Field};
 use chrono::{DateTime, Utc};
-use records::{FileInput, Options, Plan};
+use records::{Options, Plan};
 use serde::Serialize;
 
 use crate::data_file::{DataFileWriter, Target};
@@ -16,7 +16,7 @@ use crate::engine::{Engine, Relation, quoted};
 use crate::error::{Error, Result};
 use crate::gold::{self, recorded};
 use crate::inputs::Upstream;
-use crate::lake::Lake;
+use crate::lake::{Lake, RawObject};
 use crate::project::Project;
 use crate::query;
 use crate::receipt::{self, Receipt, Status};
@@ -146,7 +146,7 @@ fn audit_object(lake: &Lake, done: &Receipt, project: Option<&Project>, report: 
             .notes
             .push(format!("{key}: was made under an older contract; `ingest --again` brings it under the present one"));
     }
-    let counted = count(lake, key, done.options.as_ref())?;
+    let counted = count(lake, &object, done.options.as_ref())?;
     if counted != done.records {
         report.differences.push(format!("{key}: has {counted} records, its receipt says {}", done.records));
     }
@@ -158,13 +158,11 @@ fn audit_object(lake: &Lake, done: &Receipt, project: Option<&Project>, report: 
 }
 
 /// Counts an object's records without typing them; one that cannot be read as a whole counts as one.
-fn count(lake: &Lake, key: &str, options: Option<&Options>) -> Result<u64> {
+fn count(lake: &Lake, object: &RawObject, options: Option<&Options>) -> Result<u64> {
     let Some(options) = options else { return Ok(1) };
-    let path = lake.raw_path(key)?;
-    let file = std::fs::File::open(&path).map_err(Error::io("open", &path))?;
-    let input = FileInput::new(file).map_err(Error::io("open", &path))?;
+    let input = lake.open_raw(object)?;
     let plan = Plan::default();
-    let counted = records::read(&input, options, &plan).and_then(|reader| {
+    let counted = records::read(&*input, options, &plan).and_then(|reader| {
         let mut count = 0;
         for batch in reader {
             count += batch?.records;
@@ -174,7 +172,7 @@ fn count(lake: &Lake, key: &str, options: Option<&Options>) -> Result<u64> {
     match counted {
         Ok(count) => Ok(count),
         Err(records::Error::Unreadable { .. }) => Ok(1),
-        Err(source) => Err(Error::Reader { key: key.to_owned(), source }),
+        Err(source) => Err(Error::Reader { key: object.key.clone(), source }),
     }
 }
 
@@ -212,7 +210,7 @@ async fn audit_gold(
     let names: Vec<&str> = gold::stored_models(project).map(|model| model.name.as_str()).collect();
     let mut rendered: HashMap<DateTime<Utc>, Project> = HashMap::new();
     for name in names {
-        let table = tables.table(&format!("gold/{name}"))?;
+        let table = tables.table(&format!("gold/{name}"));
         let Some(snapshot) = table.load().await? else {
             report.differences.push(format!("gold.{name}: was never published"));
             continue;
@@ -262,6 +260,7 @@ fn differing_rows(engine: &Engine, sql: &str, (table, snapshot): (&Table, &Snaps
     })?;
     let paths = writer.finish()?.iter().map(|file| engine.scratch().join(&file.path)).collect();
     engine.define("gold", "audited_sql", &Relation::Files { paths, schema: Arc::clone(&schema) })?;
+    engine.hold(table.fetch(&snapshot.files)?);
     let paths: Vec<PathBuf> = snapshot.files.iter().map(|file| table.folder.join(&file.path)).collect();
     engine.define("gold", "audited_table", &Relation::Files { paths, schema: Arc::clone(&schema) })?;
     let exact = "SELECT count(*) FROM ((FROM gold.audited_sql EXCEPT ALL FROM gold.audited_table) UNION ALL (FROM gold.audited_table EXCEPT ALL FROM gold.audited_sql))";

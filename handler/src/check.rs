@@ -9,7 +9,7 @@ use crate::contract::{Contract, is_added, lineage_fields, visible};
 use crate::engine::{Engine, Relation as Stands};
 use crate::error::{Error, Result};
 use crate::guard::{self, Rules};
-use crate::lake::Lake;
+use crate::lake::{Address, Lake, Scratch};
 use crate::project::{Model, ModelTest, Project, Relation, Zone};
 use crate::quality;
 use crate::run::new_engine;
@@ -21,7 +21,7 @@ use crate::stored::stored_schema;
 /// # Errors
 /// Failures of ours: no scratch folder, `DuckDB` does not start.
 pub fn check(project: &Project, settings: &Settings, scratch: &Path) -> Result<Vec<Error>> {
-    let lake = Lake::open(scratch, None)?;
+    let lake = Lake::open(&Address::folder(scratch), &Scratch::default(), None)?;
     let engine = match new_engine(&lake, project, settings, 1) {
         Ok(engine) => engine,
         Err(error @ Error::Refused { .. }) => return Ok(vec![error]),

@@ -1,19 +1,20 @@
 //! Claims: look at a key as it is now, and claim it by a conditional write where there is something to do.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::attempt;
 use crate::error::{Error, Result};
-use crate::lake::{RawObject, is_ignored};
-use crate::project::OnDelete;
+use crate::lake::{Glimpse, Lake, RawObject, Seal, is_ignored};
+use crate::project::{OnDelete, Project};
 use crate::publish::Claimed;
 use crate::quarantine;
 use crate::receipt::{Claim, Receipt, State, Status, Stored, object_name};
 use crate::run::Run;
 use crate::source::Source;
-use crate::table::Table;
+use crate::table::Tables;
 
 /// What a look at a key found.
 pub enum Look {
@@ -31,23 +32,42 @@ pub enum Look {
 
 /// The claims of one run.
 pub struct Claims<'a> {
-    run: &'a Run,
+    lake: &'a Lake,
+    tables: &'a Tables,
+    project: &'a Project,
+    attempt: &'a str,
     /// Read objects anew, once each.
     again: bool,
     /// Documents that were read and not looked at yet; who changed one meanwhile wins the swap.
-    known: HashMap<String, Stored>,
+    known: Mutex<HashMap<String, (Stored, Option<Glimpse>)>>,
     finished: BTreeSet<String>,
+    /// The ids of tables as they were found since this run last published.
+    identities: Mutex<HashMap<String, Option<String>>>,
 }
 
 impl<'a> Claims<'a> {
     /// None yet.
     pub fn new(run: &'a Run, again: bool) -> Self {
-        Self { run, again, known: HashMap::new(), finished: BTreeSet::new() }
+        Self {
+            lake: &run.lake,
+            tables: &run.tables,
+            project: &run.project,
+            attempt: &run.attempt.id,
+            again,
+            known: Mutex::default(),
+            finished: BTreeSet::new(),
+            identities: Mutex::default(),
+        }
     }
 
-    /// Keeps a document that was read for the look that will follow.
-    pub fn remember(&mut self, key: &str, stored: Stored) {
-        self.known.insert(key.to_owned(), stored);
+    /// Keeps a document that was read, and what a listing showed of the object, for the look that will follow.
+    pub fn remember(&self, key: &str, stored: Stored, glimpse: Option<Glimpse>) {
+        locked(&self.known).insert(key.to_owned(), (stored, glimpse));
+    }
+
+    /// Notes that this run may have made tables.
+    pub fn published(&self) {
+        locked(&self.identities).clear();
     }
 
     /// Notes that a key was processed in this run.
@@ -59,12 +79,16 @@ impl<'a> Claims<'a> {
     ///
     /// # Errors
     /// [`Error::Key`] for a key that may not be read; [`Error::Io`], [`Error::Document`], [`Error::Delta`].
-    pub async fn look(&mut self, key: &str) -> Result<Look> {
-        let stored = match self.known.remove(key) {
-            Some(stored) => stored,
-            None => Stored::read(&self.run.lake, key)?,
+    pub async fn look(&self, key: &str) -> Result<Look> {
+        let known = locked(&self.known).remove(key);
+        let (stored, glimpse) = match known {
+            Some(known) => known,
+            None => (Stored::read(self.lake, key)?, None),
         };
-        let object = self.run.lake.look(key, stored.seen())?;
+        let object = match (glimpse, stored.seen()) {
+            (Some(glimpse), Some(seen)) if glimpse.shows(seen) => stored.done().and_then(as_seen),
+            (_, seen) => self.lake.look(key, seen)?,
+        };
         if is_ignored(key) {
             return Err(Error::Key {
                 key: key.to_owned(),
@@ -72,7 +96,7 @@ impl<'a> Claims<'a> {
             });
         }
         if let Some(claim) = stored.claim() {
-            if claim.attempt != self.run.attempt.id && attempt::is_alive(&self.run.lake, &claim.attempt)? {
+            if claim.attempt != self.attempt && attempt::is_alive(self.lake, &claim.attempt)? {
                 return Ok(Look::Held);
             }
             let stays = object.is_none() && self.keeps(key) && self.is_as_done(&stored).await?;
@@ -104,28 +128,34 @@ impl<'a> Claims<'a> {
         let Some(done) = stored.done().filter(|done| done.stamp.as_ref() != Some(&object.stamp)) else { return Ok(()) };
         if object.stamp.settled {
             let receipt = Receipt { stamp: Some(object.stamp.clone()), ..done.clone() };
-            stored.swap(&self.run.lake, State { key: object.key.clone(), claim: None, done: Some(receipt) })?;
+            stored.swap(self.lake, State { key: object.key.clone(), claim: None, done: Some(receipt) })?;
         }
         Ok(())
     }
 
     /// Whether the rows of a removed object stay.
     pub fn keeps(&self, key: &str) -> bool {
-        Source::of_key(&self.run.project, key).map_or(OnDelete::Keep, |source| source.on_delete()) == OnDelete::Keep
+        Source::of_key(self.project, key).map_or(OnDelete::Keep, |source| source.on_delete()) == OnDelete::Keep
     }
 
     /// Whether the tables that the receipt names are still the same ones.
     async fn holds(&self, done: &Receipt) -> Result<bool> {
         for entry in &done.silver {
-            let table = self.run.tables.table(&format!("silver/{}", entry.table))?;
-            if table.identity().await?.map(|(id, _)| id).as_ref() != Some(&entry.id) {
+            if self.identity(&format!("silver/{}", entry.table)).await?.as_ref() != Some(&entry.id) {
                 return Ok(false);
             }
         }
-        if done.quarantined > 0 {
-            return Ok(Table::exists(&self.run.lake, quarantine::PATH));
+        Ok(done.quarantined == 0 || self.identity(quarantine::PATH).await?.is_some())
+    }
+
+    async fn identity(&self, table: &str) -> Result<Option<String>> {
+        let known = locked(&self.identities).get(table).cloned();
+        if let Some(identity) = known {
+            return Ok(identity);
         }
-        Ok(true)
+        let identity = self.tables.table(table).identity().await?.map(|(id, _)| id);
+        locked(&self.identities).insert(table.to_owned(), identity.clone());
+        Ok(identity)
     }
 
     /// Whether the tables are as the last receipt says: the attempt that died after it has published nothing.
@@ -133,7 +163,7 @@ impl<'a> Claims<'a> {
         let (Some(claim), Some(done)) = (stored.claim(), stored.done()) else { return Ok(false) };
         let beginning = format!("{}-{}-", object_name(&done.key), &claim.attempt[..8]);
         for table in claim.tables.iter().map(String::as_str).chain([quarantine::PATH]) {
-            let snapshot = self.run.tables.load(table).await?;
+            let snapshot = self.tables.load(table).await?;
             let files = snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.files);
             if files.iter().any(|file| file.path.contains(&beginning)) {
                 return Ok(false);
@@ -146,10 +176,10 @@ impl<'a> Claims<'a> {
         let started_at = Utc::now();
         let taken_over = stored.claim().is_some();
         let mut tables: BTreeSet<String> = stored.claim().into_iter().flat_map(|claim| claim.tables.clone()).collect();
-        tables.extend(Source::of_key(&self.run.project, key).map(|source| source.tables()).unwrap_or_default());
-        let claim = Claim { attempt: self.run.attempt.id.clone(), tables: tables.into_iter().collect() };
+        tables.extend(Source::of_key(self.project, key).map(|source| source.tables()).unwrap_or_default());
+        let claim = Claim { attempt: self.attempt.to_owned(), tables: tables.into_iter().collect() };
         let state = State { key: key.to_owned(), claim: Some(claim), done: stored.done().cloned() };
-        Ok(match stored.swap(&self.run.lake, state)? {
+        Ok(match stored.swap(self.lake, state)? {
             Some(stored) => {
                 let key = key.to_owned();
                 Look::Claimed(Box::new(Claimed { object, key, stored, taken_over, stays: false, started_at }))
@@ -157,4 +187,15 @@ impl<'a> Claims<'a> {
             None => Look::Held,
         })
     }
+}
+
+/// The object as a receipt says that it was seen.
+fn as_seen(done: &Receipt) -> Option<RawObject> {
+    let (version, stamp) = (done.version.clone()?, done.stamp.clone()?);
+    let modified = DateTime::from_timestamp_nanos(stamp.modified_ns);
+    Some(RawObject { key: done.key.clone(), version, modified, stamp, seal: Seal::Unknown })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

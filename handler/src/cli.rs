@@ -4,6 +4,7 @@ mod queues;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +16,7 @@ use crate::check;
 use crate::demo;
 use crate::error::{Error, Result};
 use crate::ingest::{self, Request};
-use crate::lake::Lake;
+use crate::lake::{Address, Lake, Place};
 use crate::output::{self, Format};
 use crate::plan;
 use crate::project::Project;
@@ -106,9 +107,9 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct LakeArgument {
-    /// The lake: a folder with raw/, silver/ and gold/
+    /// The lake: a folder with raw/, silver/ and gold/, or s3://raw,s3://silver,s3://gold
     #[arg(long)]
-    lake: PathBuf,
+    lake: Address,
 }
 
 #[derive(Debug, Args)]
@@ -167,7 +168,8 @@ pub async fn run(cli: Cli, world: &mut World<'_>) -> Result<u8> {
             output::write(world.out, listed.format, (&schema, &[rows])).map(|()| 0)
         }
         Command::History(listed) => {
-            let receipts = crate::receipt::all(&existing(&listed.lake.lake, world)?)?;
+            let lake = existing(&listed.lake.lake, world)?;
+            let receipts = crate::receipt::all(&lake)?;
             let (schema, rows) = report::history(receipts)?;
             output::write(world.out, listed.format, (&schema, &[rows])).map(|()| 0)
         }
@@ -200,11 +202,14 @@ fn say(world: &mut World<'_>, text: &str) -> Result<()> {
 }
 
 /// A lake that is there; only `ingest` and `demo` make one.
-fn existing(folder: &Path, world: &World<'_>) -> Result<Lake> {
-    if !folder.join("raw").is_dir() {
-        return Err(Error::Usage(format!("{} is no lake: it has no folder raw/", folder.display())));
+fn existing(address: &Address, world: &World<'_>) -> Result<Arc<Lake>> {
+    if let Place::Folder(raw) = &address.raw
+        && !raw.is_dir()
+    {
+        let lake = raw.parent().unwrap_or(raw).display();
+        return Err(Error::Usage(format!("{lake} is no lake: it has no folder raw/")));
     }
-    Lake::open(folder, world.settings.fault)
+    Lake::open(address, &world.settings.scratch(), world.settings.fault).map(Arc::new)
 }
 
 fn load(project: &Path, world: &World<'_>, run_started_at: DateTime<Utc>) -> Result<Project> {
@@ -242,8 +247,8 @@ async fn ingest(arguments: IngestArguments, world: &mut World<'_>) -> Result<u8>
     Ok(u8::from(summary.has_failures()))
 }
 
-async fn audit(lake: &Path, folder: Option<&Path>, json: bool, world: &mut World<'_>) -> Result<u8> {
-    let lake = std::sync::Arc::new(existing(lake, world)?);
+async fn audit(lake: &Address, folder: Option<&Path>, json: bool, world: &mut World<'_>) -> Result<u8> {
+    let lake = existing(lake, world)?;
     let project = folder.map(|folder| load(folder, world, Utc::now())).transpose()?;
     let render = |time| load(folder.unwrap_or(Path::new(".")), world, time);
     let report = audit::audit(&lake, &world.settings, project.as_ref(), &render).await?;
@@ -265,7 +270,8 @@ async fn demonstrate(folder: &Path, world: &mut World<'_>) -> Result<u8> {
     let project = demo::write(folder)?;
     let started_at = Utc::now();
     let project = load(&project, world, started_at)?;
-    let run = Run::begin(Lake::open(folder, world.settings.fault)?, project, world.settings.clone(), started_at)?;
+    let lake = Lake::open(&Address::folder(folder), &world.settings.scratch(), world.settings.fault)?;
+    let run = Run::begin(Arc::new(lake), project, world.settings.clone(), started_at)?;
     let summary = ingest::ingest(&run, &Request::default(), &Silent).await?;
     say(world, &report::summary(&summary))?;
     for (title, sql) in demo::QUERIES {

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 
 use crate::contract::lineage_fields;
-use crate::data_file::{self, DataFile, DataFileWriter, Target};
+use crate::data_file::{DataFile, DataFileWriter, Target};
 use crate::engine::Relation;
 use crate::error::{Error, Result};
+use crate::lake::parallel;
 use crate::publish::{CONTRACT, Claimed, Outcome, Staged};
 use crate::quarantine;
 use crate::receipt::{Stored, object_name};
@@ -52,7 +53,9 @@ impl Commit<'_> {
     /// # Errors
     /// As [`crate::table::Table::commit`]; [`Error::Superseded`].
     pub async fn run(&self, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<(Note, Option<Arc<Snapshot>>)> {
-        let table = self.run.tables.table(self.table)?;
+        let table = self.run.tables.table(self.table);
+        let files: Vec<DataFile> = group.iter().flat_map(|claimed| self.files_of(&claimed.key)).cloned().collect();
+        self.run.lake.publish(self.table, &files)?;
         let needs = if self.again || self.may_hold(group)? { Needs::Files } else { Needs::Glance };
         let commit = table.commit((self.run.patience(), needs), |snapshot| {
             self.run.check_in_force()?;
@@ -69,13 +72,15 @@ impl Commit<'_> {
     /// Whether the table may hold rows of the group: by the receipts, and by the names of the files that are there, for
     /// receipts can be lost.
     fn may_hold(&self, group: &[Claimed]) -> Result<bool> {
-        if group.iter().any(|claimed| claimed.taken_over || claimed.stored.done().is_some()) {
+        // Listing a bucket's table costs more than reading its log.
+        let known = |claimed: &Claimed| claimed.taken_over || claimed.stored.done().is_some();
+        if !self.run.lake.is_local() || group.iter().any(known) {
             return Ok(true);
         }
         let names: BTreeSet<String> = group.iter().map(|claimed| object_name(&claimed.key)).collect();
         let ours = format!("-{}-", &self.run.attempt.id[..8]);
-        let files = data_file::list(&self.run.lake.table(self.table))?;
-        Ok(files.iter().any(|path| names.contains(object_of(path)) && !path.contains(&ours)))
+        let files = self.run.lake.data_files(self.table)?;
+        Ok(files.iter().any(|file| names.contains(object_of(&file.name)) && !file.name.contains(&ours)))
     }
 
     fn decide(&self, snapshot: Option<&Snapshot>, group: &[Claimed]) -> Result<Decision<Note>> {
@@ -166,7 +171,7 @@ impl Commit<'_> {
     /// Casts the rows of other objects exactly to a new layout, file by file.
     fn rewrite(&self, others: &[File], former: &Definition, settled: &Definition) -> Result<Vec<DataFile>> {
         let engine = self.run.engine()?;
-        let folder = self.run.lake.table(self.table);
+        let folder = self.run.lake.local(self.table);
         let mut written = Vec::new();
         for file in others {
             let unique = uuid::Uuid::new_v4().simple().to_string();
@@ -177,6 +182,7 @@ impl Commit<'_> {
                 partition_by: settled.partition_by.clone(),
             });
             let relation = Relation::Files { paths: vec![folder.join(&file.path)], schema: Arc::clone(&former.schema) };
+            let _in_use = self.run.lake.fetch(self.table, [(file.path.as_str(), file.size)].into_iter())?;
             engine.define("silver", "rewritten", &relation)?;
             engine.select(&format!("rewrite {}", self.table), "SELECT * FROM silver.rewritten", |batch| {
                 let refused = |error: arrow::error::ArrowError| Error::Contract {
@@ -185,7 +191,9 @@ impl Commit<'_> {
                 };
                 writer.write(&conform_batch(&batch, &settled.schema).map_err(refused)?)
             })?;
-            written.extend(writer.finish()?);
+            let files = writer.finish()?;
+            self.run.lake.publish(self.table, &files)?;
+            written.extend(files);
         }
         Ok(written)
     }
@@ -210,9 +218,10 @@ fn is_other_layout(former: &Definition, settled: &Definition) -> bool {
 
 /// Takes out of the group what is no longer ours.
 fn drop_lost(run: &Run, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<()> {
-    for claimed in std::mem::take(group) {
-        let now = Stored::read(&run.lake, &claimed.key)?;
-        if now.claim().is_some_and(|claim| claim.attempt == run.attempt.id) {
+    let lake = &*run.lake;
+    let documents = parallel(lake.width(), group, |claimed| Stored::read(lake, &claimed.key));
+    for (claimed, now) in std::mem::take(group).into_iter().zip(documents) {
+        if now?.claim().is_some_and(|claim| claim.attempt == run.attempt.id) {
             group.push(claimed);
         } else {
             outcome.moved.push(claimed);

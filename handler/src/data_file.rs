@@ -189,45 +189,6 @@ fn data_file(
     Ok(DataFile { path, partition, size, rows, statistics: statistics::of(metadata, &target.schema, rows) })
 }
 
-/// Removes files that no commit named and none will.
-///
-/// # Errors
-/// [`Error::Io`] when one cannot be removed.
-pub fn discard(folder: &Path, files: &[DataFile]) -> Result<()> {
-    for file in files {
-        let path = folder.join(&file.path);
-        fault::before_write();
-        std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-    }
-    Ok(())
-}
-
-/// The data files that stand in a table's folder, whether a commit names them or not, as paths below it.
-///
-/// # Errors
-/// [`Error::Io`] when a folder cannot be listed.
-pub fn list(table: &Path) -> Result<Vec<String>> {
-    let mut files = Vec::new();
-    if table.is_dir() {
-        list_below(table, "", &mut files)?;
-    }
-    Ok(files)
-}
-
-fn list_below(folder: &Path, prefix: &str, files: &mut Vec<String>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).map_err(Error::io("list", folder))? {
-        let entry = entry.map_err(Error::io("list", folder))?;
-        let kind = entry.file_type().map_err(Error::io("look at", entry.path()))?;
-        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if kind.is_dir() && name != "_delta_log" {
-            list_below(&entry.path(), &format!("{name}/"), files)?;
-        } else if name.ends_with(".parquet") {
-            files.push(name);
-        }
-    }
-    Ok(())
-}
-
 /// A partition column's values as Delta's protocol writes them ("Partition Value Serialization").
 fn partition_texts(batch: &RecordBatch, column: &str) -> Result<ArrayRef> {
     let what = || format!("partition column {column:?}");

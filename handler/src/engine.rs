@@ -5,6 +5,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -12,7 +14,7 @@ use duckdb::Connection;
 use serde_json::Value;
 
 use crate::error::{Error, Fault, Result};
-use crate::lake::Lake;
+use crate::lake::{InUse, Lake};
 use crate::settings::Settings;
 use crate::stored::duckdb_type;
 
@@ -22,7 +24,14 @@ pub struct Engine {
     /// Syntax trees of statements that were looked at: silver runs the same ones for every object.
     trees: RefCell<HashMap<String, Rc<Value>>>,
     scratch: tempfile::TempDir,
+    /// Local copies that relations read.
+    held: RefCell<Vec<InUse>>,
+    /// When statements are interrupted; who watches the time sees by it that the engine is gone.
+    end: Arc<Mutex<Option<Instant>>>,
 }
+
+/// How often the time is looked at.
+const WATCH: Duration = Duration::from_millis(200);
 
 /// What stands behind a name in SQL.
 pub enum Relation {
@@ -43,24 +52,54 @@ impl Engine {
     /// # Errors
     /// [`Error::Io`] when there is no scratch folder, [`Error::Sql`] when `DuckDB` does not start.
     pub fn open(lake: &Lake, settings: &Settings, threads: usize) -> Result<Self> {
-        let scratch = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
+        let scratch = tempfile::tempdir_in(&settings.temp).map_err(Error::io("create a folder in", &settings.temp))?;
         let connection = Connection::open_in_memory().map_err(sql_error("start DuckDB"))?;
-        let folders = [lake.root().join("silver"), lake.root().join("gold"), scratch.path().to_owned()];
-        let allowed: Vec<String> = folders.iter().map(|folder| text_literal(&folder.to_string_lossy())).collect();
+        let folders = lake.local_folders().into_iter().chain([scratch.path()]);
+        let allowed: Vec<String> = folders.map(|folder| text_literal(&folder.to_string_lossy())).collect();
         let statements = format!(
             include_str!("sql/open.sql"),
             threads = threads,
             memory = settings.memory_mebibytes,
+            spill = settings.spill_mebibytes(),
             temporary = text_literal(&scratch.path().join("spill").to_string_lossy()),
             allowed = allowed.join(", "),
         );
         connection.execute_batch(&statements).map_err(sql_error("set DuckDB up"))?;
-        Ok(Self { connection, trees: RefCell::default(), scratch })
+        Ok(Self { connection, trees: RefCell::default(), scratch, held: RefCell::default(), end: Arc::default() })
     }
 
     /// A folder whose files the SQL may read, removed with the engine.
     pub fn scratch(&self) -> &Path {
         self.scratch.path()
+    }
+
+    /// Interrupts whatever runs at `end` or after it, until another end is set.
+    pub fn stop_at(&self, end: Option<Instant>) {
+        *locked(&self.end) = end;
+        // Once an engine has had an end, somebody watches it.
+        if end.is_some() && Arc::weak_count(&self.end) == 0 {
+            let (interrupt, watched) = (self.connection.interrupt_handle(), Arc::downgrade(&self.end));
+            std::thread::spawn(move || {
+                while let Some(end) = watched.upgrade() {
+                    let left = locked(&end).map(|end| end.saturating_duration_since(Instant::now()));
+                    drop(end);
+                    if left.is_some_and(|left| left.is_zero()) {
+                        interrupt.interrupt();
+                    }
+                    std::thread::sleep(WATCH.min(left.unwrap_or(WATCH).max(WATCH / 10)));
+                }
+            });
+        }
+    }
+
+    /// Keeps local copies of data files in use until [`Engine::release`].
+    pub fn hold(&self, copies: Vec<InUse>) {
+        self.held.borrow_mut().extend(copies);
+    }
+
+    /// Lets go of the copies: what reads them was the last of its kind.
+    pub fn release(&self) {
+        self.held.borrow_mut().clear();
     }
 
     /// Puts a relation behind `"zone"."name"`, in place of what stood there.
@@ -155,6 +194,10 @@ impl Engine {
         self.trees.borrow_mut().insert(sql.to_owned(), Rc::clone(&tree));
         Ok(tree)
     }
+}
+
+fn locked(end: &Mutex<Option<Instant>>) -> MutexGuard<'_, Option<Instant>> {
+    end.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn select_files(paths: &[PathBuf], schema: &SchemaRef) -> String {

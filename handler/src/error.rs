@@ -36,6 +36,49 @@ pub enum Error {
         /// The object's key.
         key: String,
     },
+    /// S3 could not be asked, or answered with a failure.
+    #[error("{action} {uri}{}", told(*status, code.as_deref()))]
+    S3 {
+        /// What was attempted, as a verb: `read`, `write`, `list`.
+        action: &'static str,
+        /// The object, or the beginning of the keys that were listed.
+        uri: String,
+        /// The HTTP status of the answer, if there was one.
+        status: Option<u16>,
+        /// S3's own word for it: `SlowDown`, `AccessDenied`.
+        code: Option<String>,
+        /// The SDK's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A data file that a table names could not be fetched.
+    #[error("fetch data file {name}")]
+    Download {
+        /// The file, below its zone.
+        name: String,
+        /// Why.
+        source: std::sync::Arc<Error>,
+    },
+    /// The run has no more time for an object; a fresh one does it.
+    #[error("raw object {key:?} could not be read in time")]
+    OutOfTime {
+        /// The object's key.
+        key: String,
+    },
+    /// An object that no run of this function can bring to its end.
+    #[error(
+        "raw object {key:?} ({bytes} bytes) is too large for this function: {reason}; ingest it from a command line"
+    )]
+    TooLarge {
+        /// The object's key.
+        key: String,
+        /// Its bytes.
+        bytes: u64,
+        /// What there is too little of, with the estimate.
+        reason: String,
+    },
+    /// Something that cannot happen.
+    #[error("{0}: this is a defect of Pintail")]
+    Internal(&'static str),
     /// The strict reader could not get at the bytes (not: the bytes are bad).
     #[error("read raw object {key:?}")]
     Reader {
@@ -161,6 +204,16 @@ pub enum Fault {
     Machine,
 }
 
+/// What S3 answered, for people.
+fn told(status: Option<u16>, code: Option<&str>) -> String {
+    match (status, code) {
+        (Some(403), _) => ": S3 answers 403: a right is missing, or, without s3:ListBucket, the object".to_owned(),
+        (Some(status), Some(code)) => format!(": S3 answers {status} {code}"),
+        (Some(status), None) => format!(": S3 answers {status}"),
+        (None, _) => String::new(),
+    }
+}
+
 /// Whether the same work may succeed when it is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -175,6 +228,12 @@ impl Error {
     pub fn class(&self) -> (Class, &'static str) {
         match self {
             Self::Io { .. } => (Class::Retryable, "Io"),
+            Self::S3 { status: Some(403), .. } => (Class::Permanent, "AccessDenied"),
+            Self::S3 { .. } => (Class::Retryable, "S3"),
+            Self::Download { source, .. } => source.class(),
+            Self::OutOfTime { .. } => (Class::Retryable, "OutOfTime"),
+            Self::TooLarge { .. } => (Class::Permanent, "TooLarge"),
+            Self::Internal(_) => (Class::Retryable, "Internal"),
             Self::Unstable { .. } => (Class::Retryable, "Unstable"),
             Self::Reader { .. } => (Class::Retryable, "Reader"),
             Self::Delta { .. } => (Class::Retryable, "Delta"),
@@ -194,6 +253,25 @@ impl Error {
             Self::Event { .. } => (Class::Permanent, "Event"),
             Self::Usage(_) => (Class::Permanent, "Usage"),
         }
+    }
+
+    /// Whether there was too little memory or disk.
+    pub fn is_of_room(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            Self::Sql { message, fault: Fault::Machine, .. } => message.starts_with("Out of Memory Error"),
+            _ => false,
+        }
+    }
+
+    /// What the failure of an object means that had a whole run for itself.
+    pub fn at_its_best(self, (key, bytes): (&str, u64)) -> Self {
+        let reason = match &self {
+            Self::OutOfTime { .. } => "a whole run was not enough to read it".to_owned(),
+            error if error.is_of_room() => error.chain(),
+            _ => return self,
+        };
+        Self::TooLarge { key: key.to_owned(), bytes, reason }
     }
 
     /// For `map_err` on file operations.

@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::lake::is_ignored;
-use crate::place::Place;
+use crate::lake::{Place, is_ignored};
 
 /// What an invocation brings.
 #[derive(Debug)]
@@ -171,7 +170,7 @@ fn source_of_records(payload: &Value) -> Option<&str> {
 fn ours(raw: &Place, bucket: &str, key: String) -> Option<String> {
     let key = match raw {
         Place::Folder(_) => key,
-        Place::Bucket { name, prefix } if name == bucket => key.strip_prefix(prefix.as_str())?.to_owned(),
+        Place::Bucket { bucket: own, prefix } if own == bucket => key.strip_prefix(prefix.as_str())?.to_owned(),
         Place::Bucket { .. } => return None,
     };
     (!key.is_empty() && !key.ends_with('/') && !is_ignored(&key)).then_some(key)

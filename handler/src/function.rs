@@ -14,6 +14,7 @@ mod told;
 
 use std::cell::{Cell, RefCell};
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -23,11 +24,12 @@ use tracing::Instrument;
 
 pub use answer::{Answer, Failure, Report};
 
+use crate::budget::Budget;
 use crate::deployed::Deployed;
 use crate::error::Result;
-use crate::lake::Lake;
+use crate::lake::{Address, Lake};
 use crate::run::{Run, Warm};
-use crate::settings::{Settings, Zones};
+use crate::settings::Settings;
 use shift::Shift;
 
 /// What is kept of an invocation's time for its end, at most.
@@ -36,7 +38,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// One instance of the function.
 pub struct Function<'a> {
     settings: Settings,
-    zones: Zones,
+    address: Address,
     deployed: Deployed<'a>,
     warm: RefCell<Option<Warm>>,
     cold: Cell<bool>,
@@ -47,10 +49,14 @@ impl<'a> Function<'a> {
     ///
     /// # Errors
     /// All errors of the project; what keeps the lake from being opened.
-    pub fn start(settings: Settings, zones: Zones, environment: &'a dyn Fn(&str) -> Option<String>) -> Result<Self> {
-        let deployed = Deployed::new(settings.project.clone(), environment);
+    pub fn start(
+        settings: Settings,
+        address: Address,
+        environment: &'a dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let deployed = Deployed::new(settings.project.clone(), &settings.temp, environment);
         let (warm, cold) = (RefCell::default(), Cell::new(true));
-        let function = Self { settings, zones, deployed, warm, cold };
+        let function = Self { settings, address, deployed, warm, cold };
         let warm = function.start_anew(Utc::now())?;
         function.warm.replace(Some(warm));
         Ok(function)
@@ -65,7 +71,7 @@ impl<'a> Function<'a> {
         let (request, trace) = (&context.request_id, &context.xray_trace_id);
         // At the level that every filter lets through: the lines of a request are found by it.
         let span = tracing::error_span!("invocation", requestId = request, xrayTraceId = trace);
-        let shift = Shift::new(self, deadline(&context));
+        let shift = Shift::new(self, budget(&context));
         let work = async {
             let (answer, metrics) = shift.work(&payload).await;
             let written = metrics.write(out, (self.cold.take(), request), Utc::now());
@@ -76,19 +82,19 @@ impl<'a> Function<'a> {
     }
 
     /// Begins a run, warm where what was kept still holds.
-    fn begin(&self) -> Result<Run> {
+    fn begin(&self, budget: Budget) -> Result<Run> {
         let now = Utc::now();
         let warm = match self.warm.take() {
             Some(warm) if self.deployed.is_current()? && !warm.project.tells_time() => warm,
             _ => self.start_anew(now)?,
         };
-        warm.begin(now)
+        warm.begin(now, budget)
     }
 
     fn start_anew(&self, now: DateTime<Utc>) -> Result<Warm> {
         let project = self.deployed.load(now)?;
-        let lake = Lake::open_zones(&self.zones, self.settings.fault)?;
-        Ok(Warm::new(lake, project, self.settings.clone()))
+        let lake = Lake::open(&self.address, &self.settings.scratch(), self.settings.fault)?;
+        Ok(Warm::new(Arc::new(lake), project, self.settings.clone()))
     }
 
     fn keep(&self, run: Run) {
@@ -96,8 +102,8 @@ impl<'a> Function<'a> {
     }
 }
 
-/// When work has to be over: a tenth of the time that is left, or [`MARGIN`], before Lambda ends it.
-fn deadline(context: &Context) -> Instant {
+/// The time for the work: a tenth of what is left, at most [`MARGIN`], is for the answer.
+fn budget(context: &Context) -> Budget {
     let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-    Instant::now() + left.saturating_sub(MARGIN.min(left / 10))
+    Budget::until(Instant::now() + left.saturating_sub(MARGIN.min(left / 10)))
 }

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::check;
-use crate::data_file::{DataFile, DataFileWriter, Target, discard};
+use crate::data_file::{DataFile, DataFileWriter, Target};
 use crate::engine::{Engine, Relation as Stands};
 use crate::error::{Error, Result};
 use crate::inputs::{Inputs, Pinned, Upstream};
@@ -90,7 +90,7 @@ fn failed(model: &Model, reason: String) -> GoldEntry {
 }
 
 async fn refresh_model(run: &Run, upstream: &Upstream<'_>) -> Result<GoldEntry> {
-    let table = run.tables.table(&format!("gold/{}", upstream.model.name))?;
+    let table = run.tables.table(&format!("gold/{}", upstream.model.name));
     let entry = |version, status, reason| GoldEntry {
         table: upstream.model.name.clone(),
         version,
@@ -114,7 +114,9 @@ async fn refresh_model(run: &Run, upstream: &Upstream<'_>) -> Result<GoldEntry> 
         let former = table.load().await?;
         let pinned = upstream.pin(&run.tables, &run.project).await?;
         let refresh = Refresh { run, upstream, table: &table, former: former.as_deref(), pinned: &pinned };
-        match refresh.run().await {
+        let refreshed = refresh.run().await;
+        run.engine()?.release();
+        match refreshed {
             Ok(Some((version, warnings))) => {
                 return Ok(GoldEntry { warnings, ..entry(Some(version), GoldStatus::Refreshed, None) });
             }
@@ -195,7 +197,7 @@ impl Refresh<'_> {
         };
         if !matches!(committed, Ok(Some(_))) && !matches!(committed, Err(Error::Delta { .. })) {
             // Nobody can have seen these files: the commit was not tried, or lost.
-            discard(&self.table.folder, &computed.add)?;
+            self.run.lake.discard(&self.table.name, &computed.add)?;
         }
         committed
     }
@@ -222,7 +224,7 @@ impl Refresh<'_> {
         let written = write_all(engine, (&what, &model.sql), &schema, &mut writer);
         let add = writer.finish()?;
         if let Err(error) = written {
-            discard(&self.table.folder, &add)?;
+            self.run.lake.discard(&self.table.name, &add)?;
             return Err(error);
         }
         let former = self.former.map_or(&[][..], |former| &former.files);
@@ -238,9 +240,12 @@ impl Refresh<'_> {
             return Ok(Vec::new());
         }
         let removed: BTreeSet<&str> = computed.remove.iter().map(|file| file.path.as_str()).collect();
-        let standing = self.former.map_or(&[][..], |former| &former.files).iter().map(|file| file.path.as_str());
+        let standing = self.former.map_or(&[][..], |former| &former.files).iter();
+        let standing: Vec<&File> = standing.filter(|file| !removed.contains(file.path.as_str())).collect();
+        engine.hold(self.table.fetch(standing.iter().copied())?);
         let paths: Vec<PathBuf> = standing
-            .filter(|path| !removed.contains(path))
+            .iter()
+            .map(|file| file.path.as_str())
             .chain(computed.add.iter().map(|file| file.path.as_str()))
             .map(|path| self.table.folder.join(path))
             .collect();
@@ -255,6 +260,7 @@ impl Refresh<'_> {
 
     /// Commits to exactly the version after the one that was loaded before the inputs were pinned.
     async fn commit(&self, computed: &Computed) -> Result<Option<u64>> {
+        self.run.lake.publish(&self.table.name, &computed.add)?;
         let inputs = serde_json::to_string(&self.pinned.inputs).unwrap_or_default();
         let base = self.former.map(|former| (former.id.clone(), former.version));
         let (snapshot, committed) = self
@@ -291,21 +297,22 @@ fn write_all(
     engine.select(what, sql, |batch| writer.write(&store(&batch)?)).map(|_| ())
 }
 
-fn verdict_path(name: &str) -> PathBuf {
-    PathBuf::from("gold").join(SYSTEM_FOLDER).join("verdicts").join(format!("{name}.json"))
+fn verdict_path(name: &str) -> String {
+    format!("gold/{SYSTEM_FOLDER}/verdicts/{name}.json")
 }
 
 fn read_verdict(lake: &Lake, name: &str) -> Result<Option<Verdict>> {
     let path = verdict_path(name);
     let Some(document) = lake.read(&path)? else { return Ok(None) };
-    serde_json::from_slice(&document.0).map(Some).map_err(|source| Error::Document { path, kind: "verdict", source })
+    let wrong = |source| Error::Document { path: path.into(), kind: "verdict", source };
+    serde_json::from_slice(&document.bytes).map(Some).map_err(wrong)
 }
 
 /// A verdict holds for its inputs only, so that whose is written last does no harm.
 fn write_verdict(lake: &Lake, name: &str, verdict: &Verdict) -> Result<()> {
     let path = verdict_path(name);
     let bytes = serde_json::to_vec(verdict).map_err(|source| Error::Document {
-        path: path.clone(),
+        path: path.clone().into(),
         kind: "verdict",
         source,
     })?;

@@ -198,13 +198,18 @@ fn function_name(node: &Value) -> String {
 mod tests {
     use super::VOLATILE;
     use crate::engine::Engine;
-    use crate::lake::Lake;
+    use crate::lake::{Address, Lake, Scratch};
     use crate::settings::Settings;
 
     #[test]
     fn every_volatile_function_of_duckdb_is_known() {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::open(&Lake::open(folder.path(), None).unwrap(), &Settings::default(), 1).unwrap();
+        let engine = Engine::open(
+            &Lake::open(&Address::folder(folder.path()), &Scratch::default(), None).unwrap(),
+            &Settings::default(),
+            1,
+        )
+        .unwrap();
         let known: Vec<String> = VOLATILE.iter().map(|name| format!("'{name}'")).collect();
         // `error` fails with the same text each time.
         let sql = format!(

@@ -5,13 +5,11 @@
 //! and the next deploy is not locked out, because it raises the generation and a command line does not.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::lake::{Document, Lake, SYSTEM_FOLDER};
-use crate::place::Place;
+use crate::lake::{Document, Lake, Place, SYSTEM_FOLDER};
 use crate::project::{Project, Zone};
 use crate::seeds;
 use crate::settings::Settings;
@@ -30,7 +28,7 @@ pub struct InForce {
     /// The gold models that are not stored, in the order of the graph: `query` expands them.
     pub views: Vec<View>,
     /// The seeds, by name, with the file that holds their rows.
-    pub seeds: BTreeMap<String, PathBuf>,
+    pub seeds: BTreeMap<String, String>,
 }
 
 /// A gold model that is not stored.
@@ -62,11 +60,11 @@ pub fn in_force(lake: &Lake) -> Result<Option<InForce>> {
 }
 
 fn parsed(document: &Document) -> Result<InForce> {
-    serde_json::from_slice(&document.0).map_err(invalid)
+    serde_json::from_slice(&document.bytes).map_err(invalid)
 }
 
 fn invalid(source: serde_json::Error) -> Error {
-    Error::Document { path: pointer(), kind: "project pointer", source }
+    Error::Document { path: pointer().into(), kind: "project pointer", source }
 }
 
 /// Puts a project in force, where the worker may.
@@ -82,9 +80,9 @@ pub fn put_in_force(lake: &Lake, project: &Project, settings: &Settings) -> Resu
             Some((Standing::Superseded, former)) => return Err(Error::Superseded { name: former.name.clone() }),
             Some((Standing::Moves, _)) | None => {}
         }
-        let new = InForce::after(former.as_ref(), lake, project, settings);
+        let new = InForce::after(former.as_ref(), project, settings);
         let bytes = serde_json::to_vec(&new).map_err(invalid)?;
-        if lake.swap(&pointer(), document.as_ref(), &bytes)? {
+        if lake.swap(&pointer(), document.as_ref(), &bytes)?.is_some() {
             return Ok(new);
         }
     }
@@ -104,27 +102,27 @@ fn standing(former: &InForce, project: &Project, settings: &Settings) -> Standin
 }
 
 impl InForce {
-    fn after(former: Option<&Self>, lake: &Lake, project: &Project, settings: &Settings) -> Self {
+    fn after(former: Option<&Self>, project: &Project, settings: &Settings) -> Self {
         let views = project.models.iter().filter(|model| model.zone == Zone::Gold && !model.stored);
-        let file = |seed| PathBuf::from(seeds::path(lake, seed).file_name().unwrap_or_default());
         Self {
             name: project.name.clone(),
             fingerprint: project.fingerprint.clone(),
             generation: settings.generation.or(former.map(|former| former.generation)).unwrap_or(0),
             revision: former.map_or(1, |former| former.revision + 1),
             views: views.map(|model| View { name: model.name.clone(), sql: model.sql.clone() }).collect(),
-            seeds: project.seeds.iter().map(|seed| (seed.name.clone(), file(seed))).collect(),
+            seeds: project.seeds.iter().map(|seed| (seed.name.clone(), seeds::file_name(seed))).collect(),
         }
     }
 }
 
-fn pointer() -> PathBuf {
-    Path::new("silver").join(SYSTEM_FOLDER).join("project.json")
+fn pointer() -> String {
+    format!("silver/{SYSTEM_FOLDER}/project.json")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lake::{Address, Scratch};
 
     fn project(fingerprint: &str) -> Project {
         let mut project = Project::empty();
@@ -140,7 +138,7 @@ mod tests {
     /// Generation and revision after each worker began, or that it was superseded.
     fn told(steps: &[(&str, &Settings)]) -> Vec<Option<(u64, u64)>> {
         let folder = tempfile::tempdir().unwrap();
-        let lake = Lake::open(folder.path(), None).unwrap();
+        let lake = Lake::open(&Address::folder(folder.path()), &Scratch::default(), None).unwrap();
         let step = |(name, settings): &(&str, &Settings)| match put_in_force(&lake, &project(name), settings) {
             Ok(pointer) => Some((pointer.generation, pointer.revision)),
             Err(Error::Superseded { .. }) => None,
@@ -170,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_project_in_a_bucket_may_change_without_a_deploy() {
-        let place = Some("s3://projects/shop".parse().unwrap());
+        let place = Some(Place::parse("s3://projects/shop").unwrap());
         let worker = Settings { project: place, ..deploy(3) };
         assert_eq!(told(&[("old", &worker), ("new", &worker)]), [Some((3, 1)), Some((3, 2))]);
     }

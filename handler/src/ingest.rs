@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use chrono::Utc;
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use crate::claims::{Claims, Look};
 use crate::contract::Contract;
 use crate::error::{Class, Error, Result};
 use crate::gold;
+use crate::lake::{Lake, parallel};
 use crate::measures::Measures;
 use crate::project::Project;
 use crate::publish::{CONTRACT, Claimed, Outcome, Published, publish};
@@ -20,6 +23,9 @@ use crate::table::backoff;
 
 /// Objects that share one commit a table at most.
 const BATCH: usize = 1000;
+
+/// Sources that are published side by side at most.
+const SOURCES: usize = 4;
 
 /// How often an object may change while it is read before it is given up.
 const RESTLESS: u32 = 20;
@@ -33,8 +39,6 @@ pub struct Request {
     pub again: bool,
     /// The keys come from events: that an object is gone already is no failure.
     pub arriving: bool,
-    /// When the run has to be over; work that cannot end by then is not begun.
-    pub deadline: Option<Instant>,
 }
 
 /// A key that this run could not bring to its end.
@@ -110,7 +114,7 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
     let mut quiet_since = Instant::now();
     let mut round = 0;
     while !pending.is_empty() {
-        let (batch, held) = walk.claim(&mut pending).await?;
+        let (batch, held) = walk.claim(&mut pending);
         if batch.is_empty() {
             if quiet_since.elapsed() > run.patience() {
                 walk.give_up(held);
@@ -139,17 +143,18 @@ impl Walk<'_> {
             }
             return Ok(keys.into_iter().collect());
         }
-        let listing = self.run.lake.keys()?;
+        let mut listing = self.run.lake.keys()?;
         self.summary.ignored = listing.ignored;
         for name in &listing.refused {
             let reason = "the name is no UTF-8".to_owned();
             self.fail(name, &Error::Key { key: name.clone(), reason }, None);
         }
-        let mut keys: BTreeSet<String> = listing.keys.into_iter().collect();
+        let mut keys: BTreeSet<String> = std::mem::take(&mut listing.keys).into_iter().collect();
         for stored in receipt::all(&self.run.lake)? {
             if let Some(state) = &stored.state {
                 keys.insert(state.key.clone());
-                self.claims.remember(&state.key.clone(), stored);
+                let (key, glimpse) = (state.key.clone(), listing.glimpses.remove(&state.key));
+                self.claims.remember(&key, stored, glimpse);
             }
         }
         Ok(keys.into_iter().collect())
@@ -176,30 +181,39 @@ impl Walk<'_> {
     }
 
     /// Claims a batch from the front of `pending`; what others hold comes back.
-    async fn claim(&mut self, pending: &mut Vec<String>) -> Result<(Vec<Claimed>, Vec<String>)> {
+    fn claim(&mut self, pending: &mut Vec<String>) -> (Vec<Claimed>, Vec<String>) {
         let limit = if self.request.again { usize::MAX } else { BATCH };
         let (mut batch, mut held) = (Vec::new(), Vec::new());
-        let mut rest = std::mem::take(pending).into_iter();
-        for key in rest.by_ref() {
-            match self.claims.look(&key).await {
-                Ok(Look::Absent) if !self.request.keys.is_empty() && !self.request.arriving => {
-                    let reason = "there is no such raw object".to_owned();
-                    self.fail(&key, &Error::Key { key: key.clone(), reason }, None);
-                }
-                Ok(Look::Absent) => {}
-                Ok(Look::Kept) => self.summary.kept.push(key),
-                Ok(Look::Held) => held.push(key),
-                Ok(Look::Unchanged(receipt)) => self.unchanged(*receipt),
-                Ok(Look::Claimed(claimed)) => batch.push(*claimed),
-                Err(error) => self.fail(&key, &error, None),
-            }
-            if batch.len() >= limit {
-                break;
+        while batch.len() < limit && !pending.is_empty() {
+            let keys: Vec<String> = pending.drain(..pending.len().min(limit - batch.len())).collect();
+            for (key, look) in keys.iter().zip(self.look_at(&keys)) {
+                self.sort_out(key, look, (&mut batch, &mut held));
             }
         }
-        pending.extend(rest);
         self.progress.expect(batch.len());
-        Ok((batch, held))
+        (batch, held)
+    }
+
+    /// Looks at keys, at as many at once as is worth it.
+    fn look_at(&self, keys: &[String]) -> Vec<Result<Look>> {
+        let (claims, runtime) = (&self.claims, Handle::current());
+        let look = |key: &String| runtime.block_on(claims.look(key));
+        block_in_place(|| parallel(self.run.lake.width(), keys, look))
+    }
+
+    fn sort_out(&mut self, key: &str, look: Result<Look>, (batch, held): (&mut Vec<Claimed>, &mut Vec<String>)) {
+        match look {
+            Ok(Look::Absent) if !self.request.keys.is_empty() && !self.request.arriving => {
+                let reason = "there is no such raw object".to_owned();
+                self.fail(key, &Error::Key { key: key.to_owned(), reason }, None);
+            }
+            Ok(Look::Absent) => {}
+            Ok(Look::Kept) => self.summary.kept.push(key.to_owned()),
+            Ok(Look::Held) => held.push(key.to_owned()),
+            Ok(Look::Unchanged(receipt)) => self.unchanged(*receipt),
+            Ok(Look::Claimed(claimed)) => batch.push(*claimed),
+            Err(error) => self.fail(key, &error, None),
+        }
     }
 
     fn unchanged(&mut self, receipt: Receipt) {
@@ -230,20 +244,23 @@ impl Walk<'_> {
                 Err(_) => groups.entry(format!("/{}", claimed.key)).or_default().push(claimed),
             }
         }
-        for group in groups.into_values() {
-            let nowhere = || Source { table: String::new(), declared: None, models: Vec::new(), refused: None };
-            let source = group.first().map(|first| Source::of_key(&self.run.project, &first.key));
-            let source = source.map_or_else(nowhere, |source| source.unwrap_or_else(Source::refused));
-            self.publish(&source, group, &mut outcomes).await?;
+        for (source, group, outcome) in publish_all(self.run, self.request.again, groups.into_values().collect()) {
+            self.take_up(&source, &group, outcome, &mut outcomes)?;
         }
+        self.claims.published();
         let gold = self.refresh_gold().await?;
-        let mut again = Vec::new();
+        let (mut seen, mut again) = (Vec::new(), Vec::new());
         for published in outcomes.published {
             match failed_below(&self.run.project, &published, &gold) {
-                None => again.extend(self.finish(published, &gold)?),
+                None => seen.push(published),
                 // Its receipt would say that gold has seen it.
                 Some(error) => self.fail(&published.claimed.key, &error, Some(&published.claimed)),
             }
+        }
+        let finishing = Finishing { lake: &self.run.lake, project: &self.run.project, gold: &gold };
+        let finished = parallel(self.run.lake.width(), &seen, |published| finishing.finish(published));
+        for (published, finished) in seen.into_iter().zip(finished) {
+            again.extend(self.finish(published, finished));
         }
         for (claimed, error) in outcomes.failed {
             self.fail(&claimed.key, &error, Some(&claimed));
@@ -254,9 +271,14 @@ impl Walk<'_> {
         Ok(again)
     }
 
-    async fn publish(&mut self, source: &Source<'_>, group: Vec<Claimed>, outcomes: &mut Outcome) -> Result<()> {
-        let claims = group.clone();
-        match publish(self.run, source, group, self.request.again).await {
+    fn take_up(
+        &mut self,
+        source: &Source<'_>,
+        claims: &[Claimed],
+        outcome: Result<Outcome>,
+        outcomes: &mut Outcome,
+    ) -> Result<()> {
+        match outcome {
             Ok(outcome) => {
                 outcomes.published.extend(outcome.published);
                 outcomes.failed.extend(outcome.failed);
@@ -269,7 +291,7 @@ impl Walk<'_> {
             Err(error @ Error::Superseded { .. }) => Err(error),
             // One source's failure is not its neighbours'.
             Err(error) => {
-                for claimed in &claims {
+                for claimed in claims {
                     self.fail(&claimed.key, &error, Some(claimed));
                 }
                 Ok(())
@@ -310,62 +332,28 @@ impl Walk<'_> {
         }
     }
 
-    /// Writes the receipt and looks again.
-    fn finish(&mut self, published: Published, gold: &[GoldEntry]) -> Result<Option<String>> {
+    /// Takes up what became of an object at its end; its key, when it is to be looked at again.
+    fn finish(&mut self, published: Published, finished: Result<Finished>) -> Option<String> {
         let key = published.claimed.key.clone();
-        if published.claimed.stays {
-            let done = published.claimed.stored.done().cloned();
-            published.claimed.stored.swap(&self.run.lake, State { key: key.clone(), claim: None, done })?;
-            self.summary.kept.push(key);
-            return Ok(None);
-        }
-        let receipt = self.receipt(&published, gold);
-        let state = State { key: key.clone(), claim: None, done: Some(receipt.clone()) };
-        if published.claimed.stored.swap(&self.run.lake, state)?.is_none() {
-            return Ok(self.once_more(published.claimed));
-        }
+        let (receipt, now) = match finished {
+            Ok(Finished::Done(receipt, now)) => (*receipt, now),
+            Ok(Finished::Lost) => return self.once_more(published.claimed),
+            Ok(Finished::Kept) => {
+                self.summary.kept.push(key);
+                return None;
+            }
+            Err(error) => {
+                self.fail(&key, &error, Some(&published.claimed));
+                return None;
+            }
+        };
         self.progress.finish(&receipt);
-        let known = receipt.stamp.as_ref().zip(receipt.version.as_deref());
-        let now = self.run.lake.look(&key, known)?.map(|object| object.version);
         let changed = now != receipt.version;
         self.summary.receipts.retain(|former| former.key != key);
         self.summary.receipts.push(receipt);
         self.claims.finish(&key);
         let vanished = now.is_none() && self.claims.keeps(&key);
-        Ok((changed && !vanished).then_some(key))
-    }
-
-    fn receipt(&self, published: &Published, gold: &[GoldEntry]) -> Receipt {
-        let claimed = &published.claimed;
-        let source = Source::of_key(&self.run.project, &claimed.key).ok();
-        let rows = published.rows.as_ref();
-        let quarantined = rows.map_or(0, |rows| rows.records - rows.accepted);
-        let status = match rows {
-            None => Status::Withdrawn,
-            Some(rows) if rows.accepted == 0 && rows.records > 0 => Status::Quarantined,
-            Some(_) => Status::Ingested,
-        };
-        let tables: Vec<String> = published.silver.iter().map(|entry| entry.table.clone()).collect();
-        let below = gold::downstream(&self.run.project, &tables);
-        Receipt {
-            source: source.as_ref().map(Source::name).unwrap_or_default(),
-            key: claimed.key.clone(),
-            version: claimed.object.as_ref().map(|object| object.version.clone()),
-            status,
-            records: rows.map_or(0, |rows| rows.records),
-            accepted: rows.map_or(0, |rows| rows.accepted),
-            quarantined,
-            warnings: rows.map(|rows| rows.warnings.clone()).unwrap_or_default(),
-            silver: published.silver.clone(),
-            gold: gold.iter().filter(|entry| below.contains(&entry.table)).cloned().collect(),
-            bytes: claimed.object.as_ref().map_or(0, |object| object.stamp.size),
-            started_at: claimed.started_at,
-            duration_ms: milliseconds_since(claimed.started_at),
-            error: rows.and_then(|rows| rows.refused.clone()),
-            contract: source.map(|source| source.fingerprint(&self.run.project)).unwrap_or_default(),
-            options: rows.and_then(|rows| rows.options.clone()),
-            stamp: claimed.object.as_ref().map(|object| object.stamp.clone()),
-        }
+        (changed && !vanished).then_some(key)
     }
 
     fn give_up(&mut self, held: Vec<String>) {
@@ -402,6 +390,90 @@ impl Walk<'_> {
         self.summary.troubles.push(Trouble { key: key.to_owned(), class, kind, reason: error.chain() });
         self.progress.finish(&receipt);
         self.summary.receipts.push(receipt);
+    }
+}
+
+/// Publishes the groups, some side by side where that means to wait for requests side by side.
+fn publish_all(run: &Run, again: bool, groups: Vec<Vec<Claimed>>) -> Vec<(Source<'_>, Vec<Claimed>, Result<Outcome>)> {
+    let lanes = run.lake.width().min(groups.len()).min(SOURCES);
+    let (part, project, runtime) = (run.part(lanes), &*run.project, Handle::current());
+    let one = |group: &Vec<Claimed>| {
+        let nowhere = || Source { table: String::new(), declared: None, models: Vec::new(), refused: None };
+        let source = group.first().map(|first| Source::of_key(project, &first.key));
+        let source = source.map_or_else(nowhere, |source| source.unwrap_or_else(Source::refused));
+        let outcome = runtime.block_on(publish(&part.work(), &source, group.clone(), again));
+        (source, outcome)
+    };
+    let published = block_in_place(|| parallel(lanes, &groups, one));
+    groups.into_iter().zip(published).map(|(group, (source, outcome))| (source, group, outcome)).collect()
+}
+
+/// The end of a batch: receipts, and the second look.
+struct Finishing<'a> {
+    lake: &'a Lake,
+    project: &'a Project,
+    gold: &'a [GoldEntry],
+}
+
+/// What became of an object at its end.
+enum Finished {
+    /// Its receipt is written; the version that a second look found.
+    Done(Box<Receipt>, Option<String>),
+    /// Its rows stay, and nothing else is said.
+    Kept,
+    /// Another worker took it over.
+    Lost,
+}
+
+impl Finishing<'_> {
+    /// Writes the receipt and looks again.
+    fn finish(&self, published: &Published) -> Result<Finished> {
+        let (key, stored) = (published.claimed.key.clone(), &published.claimed.stored);
+        if published.claimed.stays {
+            stored.swap(self.lake, State { key, claim: None, done: stored.done().cloned() })?;
+            return Ok(Finished::Kept);
+        }
+        let receipt = self.receipt(published);
+        let state = State { key: key.clone(), claim: None, done: Some(receipt.clone()) };
+        if stored.swap(self.lake, state)?.is_none() {
+            return Ok(Finished::Lost);
+        }
+        let known = receipt.stamp.as_ref().zip(receipt.version.as_deref());
+        let now = self.lake.look(&key, known)?.map(|object| object.version);
+        Ok(Finished::Done(Box::new(receipt), now))
+    }
+
+    fn receipt(&self, published: &Published) -> Receipt {
+        let claimed = &published.claimed;
+        let source = Source::of_key(self.project, &claimed.key).ok();
+        let rows = published.rows.as_ref();
+        let quarantined = rows.map_or(0, |rows| rows.records - rows.accepted);
+        let status = match rows {
+            None => Status::Withdrawn,
+            Some(rows) if rows.accepted == 0 && rows.records > 0 => Status::Quarantined,
+            Some(_) => Status::Ingested,
+        };
+        let tables: Vec<String> = published.silver.iter().map(|entry| entry.table.clone()).collect();
+        let below = gold::downstream(self.project, &tables);
+        Receipt {
+            source: source.as_ref().map(Source::name).unwrap_or_default(),
+            key: claimed.key.clone(),
+            version: claimed.object.as_ref().map(|object| object.version.clone()),
+            status,
+            records: rows.map_or(0, |rows| rows.records),
+            accepted: rows.map_or(0, |rows| rows.accepted),
+            quarantined,
+            warnings: rows.map(|rows| rows.warnings.clone()).unwrap_or_default(),
+            silver: published.silver.clone(),
+            gold: self.gold.iter().filter(|entry| below.contains(&entry.table)).cloned().collect(),
+            bytes: claimed.object.as_ref().map_or(0, |object| object.stamp.size),
+            started_at: claimed.started_at,
+            duration_ms: milliseconds_since(claimed.started_at),
+            error: rows.and_then(|rows| rows.refused.clone()),
+            contract: source.map(|source| source.fingerprint(self.project)).unwrap_or_default(),
+            options: rows.and_then(|rows| rows.options.clone()),
+            stamp: claimed.object.as_ref().map(|object| object.stamp.clone()),
+        }
     }
 }
 

@@ -106,7 +106,7 @@ impl<'a> Upstream<'a> {
         let mut pinned = HashMap::new();
         let mut versions = BTreeMap::new();
         for (zone, name) in &self.tables {
-            let table = tables.table(&format!("{zone}/{name}"))?;
+            let table = tables.table(&format!("{zone}/{name}"));
             let snapshot = table.load().await?;
             versions.insert(
                 format!("{zone}.{name}"),
@@ -124,7 +124,7 @@ impl<'a> Upstream<'a> {
     pub async fn glance(&self, tables: &Tables, project: &Project) -> Result<Inputs> {
         let mut versions = BTreeMap::new();
         for (zone, name) in &self.tables {
-            let identity = tables.table(&format!("{zone}/{name}"))?.identity().await?;
+            let identity = tables.table(&format!("{zone}/{name}")).identity().await?;
             versions.insert(format!("{zone}.{name}"), identity);
         }
         Ok(self.inputs(versions, project))
@@ -153,7 +153,9 @@ impl<'a> Upstream<'a> {
             };
             let files = snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.files);
             let within = |file: &&File| scope.is_none_or(|scope| scope.table != full || scope.holds(&file.partition));
-            let paths = files.iter().filter(within).map(|file| table.folder.join(&file.path)).collect();
+            let files: Vec<&File> = files.iter().filter(within).collect();
+            engine.hold(table.fetch(files.iter().copied())?);
+            let paths = files.iter().map(|file| table.folder.join(&file.path)).collect();
             relations.push((zone, name, Stands::Files { paths, schema: visible(&schema, &texts) }));
         }
         for (zone, name, relation) in relations {

@@ -1,57 +1,101 @@
-//! The lake: three zones, `raw`, `silver`, `gold`. Here each is a folder; the rest of the engine does not know.
+//! The lake: three zones, `raw`, `silver`, `gold`. Each is a folder or a bucket; the rest of the engine does not know.
 //!
-//! What the flow needs of a zone is little: list the raw objects, look at one, open its bytes, and keep small
-//! documents (receipts, the project pointer) that change by compare-and-swap.
+//! What the flow needs of a zone is little: list the raw objects, look at one, open its bytes; keep small documents
+//! (receipts, the project pointer) that change by compare-and-swap; hold tables, whose data files are written and read
+//! in a local folder and published before a commit names them.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, SystemTime};
+pub mod address;
+pub mod bucket;
+pub mod download;
+pub mod folder;
+pub mod mirror;
+pub mod parallel;
+pub mod s3;
+pub mod seal;
+pub mod store;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use object_store::ObjectStore;
+use records::Input;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
+use crate::data_file::DataFile;
 use crate::error::{Error, Result};
 use crate::fault;
+
+pub use address::{Address, Place};
+pub use mirror::InUse;
+pub use parallel::parallel;
+pub use s3::{At, Entry, S3, wait};
+pub use seal::Seal;
+
+use bucket::Bucket;
+use download::Room;
+use folder::Folder;
+use mirror::Mirror;
 
 /// Everything of ours in a zone that is no table stands below this folder.
 pub const SYSTEM_FOLDER: &str = "_pintail";
 
-/// How old a file's time must be before size and time stand for its content.
-const SETTLED: Duration = Duration::from_secs(2);
-
-/// A local lake.
+/// A lake.
 #[derive(Debug)]
 pub struct Lake {
-    root: PathBuf,
-    raw: PathBuf,
+    raw: Box<dyn Zone>,
+    silver: Box<dyn Zone>,
+    gold: Box<dyn Zone>,
+    /// Local copies of what is in buckets; removed with the lake.
+    copies: Option<tempfile::TempDir>,
 }
 
-/// The quick look of a file: equal stamps that are settled mean equal content.
+/// Where a lake of buckets keeps what it has on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scratch {
+    /// An existing folder.
+    pub folder: PathBuf,
+    /// Bytes of raw objects that are kept while they are read; others are fetched as often as they are read.
+    pub raw_bytes: u64,
+    /// Bytes of data files that are kept for the next query, for each zone.
+    pub kept_bytes: u64,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { folder: std::env::temp_dir(), raw_bytes: 4 << 30, kept_bytes: 4 << 30 }
+    }
+}
+
+/// The quick look of an object: equal stamps that are settled mean equal content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// Bytes.
     pub size: u64,
     /// Nanoseconds since 1970.
     pub modified_ns: i64,
-    /// Nanoseconds since 1970 of the last change of content or metadata.
+    /// Nanoseconds since 1970 of the last change of content or metadata; 0 in a bucket.
     pub changed_ns: i64,
-    /// Whether the file was older than 2 s when its content was hashed.
+    /// Whether a file was older than 2 s when its content was hashed.
     pub settled: bool,
 }
 
-/// One file of the raw zone as it is now.
+/// One object of the raw zone as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawObject {
     /// Path below the raw zone, with `/`.
     pub key: String,
-    /// Content hash (BLAKE3, 128 bits as hex).
+    /// In a folder a content hash (BLAKE3, 128 bits as hex); in a bucket the `ETag`, and `:` and the version id where
+    /// the bucket has versions.
     pub version: String,
-    /// The file's modification time.
+    /// When it was written.
     pub modified: DateTime<Utc>,
     /// The quick look that belongs to the version.
     pub stamp: Stamp,
+    /// What its bytes are checked against.
+    pub seal: Seal,
 }
 
 /// The keys of the raw zone.
@@ -59,257 +103,305 @@ pub struct RawObject {
 pub struct Listing {
     /// Keys to process, sorted.
     pub keys: Vec<String>,
+    /// What the listing of a bucket tells of them.
+    pub glimpses: HashMap<String, Glimpse>,
     /// How many keys have a segment that begins with `.` or `_`.
     pub ignored: u64,
     /// Names that are no UTF-8 and so cannot be keys, with the bytes that are not text replaced.
     pub refused: Vec<String>,
 }
 
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glimpse {
+    /// Size and time.
+    pub stamp: Stamp,
+    /// Its `ETag`.
+    pub etag: String,
+}
+
+impl Glimpse {
+    /// Whether a version that was seen earlier has the content that is listed now.
+    pub fn shows(&self, (stamp, version): (&Stamp, &str)) -> bool {
+        self.stamp.same_file(stamp) && version.split(':').next() == Some(&self.etag)
+    }
+}
+
 /// A small document, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document(pub Vec<u8>);
+pub struct Document {
+    /// What it says.
+    pub bytes: Vec<u8>,
+    /// Which one it is, for the next swap; empty in a folder, where the content says it.
+    tag: String,
+}
+
+/// A file of a zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Path below the zone, with `/`.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When it was written.
+    pub modified: DateTime<Utc>,
+}
+
+/// Where the log of a table in a bucket is found; what is read through it may be remembered.
+pub struct LogPlace {
+    /// The table's folder.
+    pub folder: Arc<dyn ObjectStore>,
+    /// The bucket.
+    pub root: Arc<dyn ObjectStore>,
+    /// The table's folder within the bucket.
+    pub url: Url,
+}
+
+/// What a zone can do. Names are paths below it, with `/`.
+trait Zone: std::fmt::Debug + Send + Sync {
+    /// Where it is, for people.
+    fn address(&self) -> String;
+    /// How many things are worth doing at once.
+    fn width(&self) -> usize;
+    fn keys(&self) -> Result<Listing>;
+    fn look(&self, key: &str, known: Option<(&Stamp, &str)>) -> Result<Option<RawObject>>;
+    fn open(&self, object: &RawObject) -> Result<Arc<dyn Input>>;
+    fn read(&self, name: &str) -> Result<Option<Document>>;
+    fn swap(&self, name: &str, expected: Option<&Document>, new: &[u8]) -> Result<Option<Document>>;
+    fn remove(&self, name: &str) -> Result<()>;
+    /// All files below a folder.
+    fn list(&self, folder: &str) -> Result<Vec<Found>>;
+    fn tables(&self) -> Result<Vec<String>>;
+    /// The commits of a table from a version on, each with what tells it from another table's, in any order.
+    fn commits(&self, table: &str, from: u64) -> Result<Vec<(u64, String)>>;
+    /// Where delta-rs finds a table's log, if it is not in files.
+    fn log_place(&self, table: &str) -> Option<LogPlace>;
+    /// The local folder where data files are written and read.
+    fn local(&self) -> &Path;
+    /// Makes data files readable in the local folder; they stay so while the answer is held.
+    fn fetch(&self, files: &[(String, u64)]) -> Result<Vec<InUse>>;
+    /// As [`Zone::fetch`], for one that may not be there.
+    fn find(&self, name: &str) -> Result<Option<Vec<InUse>>>;
+    /// Makes data files that were written to the local folder part of the zone.
+    fn publish(&self, files: &[(String, u64)]) -> Result<()>;
+    /// Removes data files that no commit names, published or not.
+    fn discard(&self, names: &[String]) -> Result<()>;
+}
 
 impl Lake {
-    /// Opens the lake in `root`, making its three zones where they are missing.
+    /// Opens a lake. The zones of a lake in a folder are made where they are missing; buckets have to be there.
     ///
     /// # Errors
     /// [`Error::Io`] when a zone cannot be made.
-    pub fn open(root: &Path, fault: Option<u64>) -> Result<Self> {
-        for zone in ["raw", "silver", "gold"] {
-            let path = root.join(zone);
-            fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
-        }
-        let root = root.canonicalize().map_err(Error::io("open", root))?;
-        let raw = root.join("raw").canonicalize().map_err(Error::io("open", root.join("raw")))?;
+    pub fn open(address: &Address, scratch: &Scratch, fault: Option<u64>) -> Result<Self> {
         if let Some(writes) = fault {
             fault::arm(writes);
         }
-        Ok(Self { root, raw })
+        let folder = || tempfile::tempdir_in(&scratch.folder).map_err(Error::io("create a folder in", &scratch.folder));
+        let copies = if address.is_local() { None } else { Some(folder()?) };
+        let s3 = copies.as_ref().map(|_| S3::connect()).transpose()?;
+        let room = Arc::new(Room::new(scratch.raw_bytes));
+        let zone = |name: &str, place: &Place| -> Result<Box<dyn Zone>> {
+            match (place, &s3, &copies) {
+                (Place::Bucket { bucket, prefix }, Some(s3), Some(copies)) => {
+                    let folder = copies.path().join(name);
+                    std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+                    let mirror = Mirror::new(folder, scratch.kept_bytes);
+                    Ok(Box::new(Bucket::new(s3.clone(), (bucket, prefix), mirror, Arc::clone(&room))))
+                }
+                (Place::Folder(folder), ..) => Ok(Box::new(Folder::open(folder)?)),
+                _ => Err(Error::Internal("a bucket without a client")),
+            }
+        };
+        let (raw, silver, gold) =
+            (zone("raw", &address.raw)?, zone("silver", &address.silver)?, zone("gold", &address.gold)?);
+        Ok(Self { raw, silver, gold, copies })
     }
 
-    /// Opens the lake of a function.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for zones that do not lie in one folder.
-    pub fn open_zones(zones: &crate::settings::Zones, fault: Option<u64>) -> Result<Self> {
-        match &zones.raw {
-            crate::place::Place::Folder(raw) => Self::open(raw.parent().unwrap_or(raw), fault),
-            place @ crate::place::Place::Bucket { .. } => Err(Error::Usage(format!("{place}: not yet"))),
+    /// Whether the tables stand in folders of this machine.
+    pub fn is_local(&self) -> bool {
+        self.copies.is_none()
+    }
+
+    /// How many requests for different objects are worth making at once.
+    pub fn width(&self) -> usize {
+        self.raw.width().max(self.silver.width())
+    }
+
+    /// The local folders that SQL may read.
+    pub fn local_folders(&self) -> [&Path; 2] {
+        [self.silver.local(), self.gold.local()]
+    }
+
+    fn zone<'n>(&self, name: &'n str) -> (&dyn Zone, &'n str) {
+        match name.split_once('/') {
+            Some(("gold", below)) => (&*self.gold, below),
+            Some((_, below)) => (&*self.silver, below),
+            None => (&*self.silver, name),
         }
-    }
-
-    /// The lake's folder.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// The folder of a table.
-    pub fn table(&self, table: &str) -> PathBuf {
-        self.root.join(table)
     }
 
     /// All keys below the raw zone.
     ///
     /// # Errors
-    /// [`Error::Io`] when a folder cannot be listed.
+    /// [`Error::Io`] when a folder cannot be listed, [`Error::S3`].
     pub fn keys(&self) -> Result<Listing> {
-        let mut listing = Listing::default();
-        self.list(&self.raw, &mut listing)?;
+        let mut listing = self.raw.keys()?;
         listing.keys.sort();
         Ok(listing)
-    }
-
-    fn list(&self, folder: &Path, listing: &mut Listing) -> Result<()> {
-        for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
-            let entry = entry.map_err(Error::io("list", folder))?;
-            let kind = entry.file_type().map_err(Error::io("look at", entry.path()))?;
-            let path = entry.path();
-            if is_hidden(&entry.file_name().to_string_lossy()) {
-                listing.ignored += count_files(&path, kind.is_dir())?;
-            } else if kind.is_dir() {
-                self.list(&path, listing)?;
-            } else {
-                let name = path.strip_prefix(&self.raw).unwrap_or(&path);
-                match name.to_str() {
-                    Some(key) => listing.keys.push(key.to_owned()),
-                    None => listing.refused.push(name.to_string_lossy().into_owned()),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The path of a key, if it is one that may be read.
-    ///
-    /// # Errors
-    /// [`Error::Key`] for a key that is absolute, has `..`, or leads out of the raw zone through a link.
-    pub fn raw_path(&self, key: &str) -> Result<PathBuf> {
-        let path = self.named(key)?;
-        match path.canonicalize() {
-            Ok(real) if real.starts_with(&self.raw) => Ok(path),
-            Ok(_) => Err(Error::Key { key: key.to_owned(), reason: "a symbolic link leads out of raw/".to_owned() }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !path.is_symlink() => Ok(path),
-            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(path),
-            Err(error) => Err(Error::Io { action: "look at", path, source: error }),
-        }
-    }
-
-    /// Where a key would stand, links aside.
-    fn named(&self, key: &str) -> Result<PathBuf> {
-        let relative = Path::new(key);
-        // One file, one key: `a//b` and `a/./b` would be other names of `a/b`.
-        let plain = !key.contains('\0') && key.split('/').all(|segment| !["", ".", ".."].contains(&segment));
-        if !plain || !relative.components().all(|part| matches!(part, Component::Normal(_))) {
-            let reason = "a key is a path below raw/, without `..`, `.` or `//`".to_owned();
-            return Err(Error::Key { key: key.to_owned(), reason });
-        }
-        Ok(self.raw.join(relative))
     }
 
     /// Looks at a raw object as it is now. `known` is what an earlier look found: when the quick look is the same,
     /// the content is not read again.
     ///
     /// # Errors
-    /// [`Error::Key`] for a key that may not be read, [`Error::Io`] when it cannot be.
+    /// [`Error::Key`] for a key that may not be read, [`Error::Io`] or [`Error::S3`] when it cannot be.
     pub fn look(&self, key: &str, known: Option<(&Stamp, &str)>) -> Result<Option<RawObject>> {
-        let path = self.named(key)?;
-        let metadata = match fs::metadata(&path) {
-            Ok(metadata) => metadata,
-            Err(error) if is_missing(&error) && !path.is_symlink() => return Ok(None),
-            Err(source) => return Err(Error::Io { action: "look at", path, source }),
-        };
-        if metadata.is_dir() {
-            return self.raw_path(key).map(|_| None);
-        }
-        let stamp = Stamp::of(&metadata);
-        if let Some((_, version)) = known.filter(|(earlier, _)| earlier.settled && earlier.same_file(&stamp)) {
-            return Ok(Some(RawObject::new(key, version.to_owned(), stamp)));
-        }
-        self.read_version(key, &metadata)
+        self.raw.look(key, known)
     }
 
-    /// Hashes the content.
-    fn read_version(&self, key: &str, metadata: &fs::Metadata) -> Result<Option<RawObject>> {
-        let path = self.raw_path(key)?;
-        // Before it is opened: a named pipe would wait for its writer.
-        if !metadata.is_file() {
-            return Err(Error::Key { key: key.to_owned(), reason: "it is no regular file".to_owned() });
-        }
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if is_missing(&error) => return Ok(None),
-            Err(source) => return Err(Error::Io { action: "open", path, source }),
-        };
-        let stamp = Stamp::of(&file.metadata().map_err(Error::io("look at", &path))?);
-        let version = hash(file).map_err(Error::io("read", &path))?;
-        Ok(Some(RawObject::new(key, version, stamp)))
+    /// The bytes of the version of an object that was looked at.
+    ///
+    /// # Errors
+    /// [`Error::Key`] for a key that may not be read, [`Error::Io`] or [`Error::S3`] when it cannot be.
+    pub fn open_raw(&self, object: &RawObject) -> Result<Arc<dyn Input>> {
+        self.raw.open(object)
     }
 
     /// Reads a small document; `None` when there is none.
     ///
     /// # Errors
-    /// [`Error::Io`] for any failure but absence.
-    pub fn read(&self, document: &Path) -> Result<Option<Document>> {
-        let path = self.root.join(document);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(Document(bytes))),
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(source) => Err(Error::Io { action: "read", path, source }),
-        }
+    /// [`Error::Io`] or [`Error::S3`] for any failure but absence.
+    pub fn read(&self, document: &str) -> Result<Option<Document>> {
+        let (zone, name) = self.zone(document);
+        zone.read(name)
     }
 
     /// The documents of a folder, sorted by name.
     ///
     /// # Errors
-    /// [`Error::Io`] when the folder cannot be listed.
-    pub fn documents(&self, folder: &Path) -> Result<Vec<PathBuf>> {
-        let path = self.root.join(folder);
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if is_missing(&error) => return Ok(Vec::new()),
-            Err(source) => return Err(Error::Io { action: "list", path, source }),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(Error::io("list", &path))?.file_name();
-            if Path::new(&name).extension().is_some_and(|extension| extension == "json") {
-                names.push(folder.join(name));
-            }
-        }
+    /// [`Error::Io`] or [`Error::S3`] when the folder cannot be listed.
+    pub fn documents(&self, folder: &str) -> Result<Vec<String>> {
+        let (zone, below) = self.zone(folder);
+        let outer = folder.strip_suffix(below).unwrap_or_default();
+        let is_document = |file: &Found| Path::new(&file.name).extension().is_some_and(|extension| extension == "json");
+        let files = zone.list(below)?.into_iter().filter(is_document);
+        let mut names: Vec<String> = files.map(|file| format!("{outer}{}", file.name)).collect();
         names.sort();
         Ok(names)
     }
 
-    /// Replaces a document if it still is what `expected` says (`None`: absent). Returns whether it was.
+    /// Replaces a document if it still is what `expected` says (`None`: absent). Returns what stands then, or `None`
+    /// when it was not.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be written.
-    pub fn swap(&self, document: &Path, expected: Option<&Document>, new: &[u8]) -> Result<bool> {
-        let path = self.root.join(document);
-        let folder = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        // The lock ends with the process, however it ends.
-        let lock = File::open(folder).map_err(Error::io("open", folder))?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|error| Error::io("lock", folder)(error.into()))?;
-        if self.read(document)?.as_ref() != expected {
-            return Ok(false);
-        }
-        write_whole(&path, new).map_err(Error::io("write", &path))?;
-        Ok(true)
+    /// [`Error::Io`] or [`Error::S3`] when it cannot be written.
+    pub fn swap(&self, document: &str, expected: Option<&Document>, new: &[u8]) -> Result<Option<Document>> {
+        let (zone, name) = self.zone(document);
+        zone.swap(name, expected, new)
     }
-}
 
-impl RawObject {
-    fn new(key: &str, version: String, stamp: Stamp) -> Self {
-        let modified = DateTime::from_timestamp_nanos(stamp.modified_ns).trunc_subsecs(6);
-        Self { key: key.to_owned(), version, modified, stamp }
+    /// Removes a document or a data file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::S3`].
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let (zone, name) = self.zone(name);
+        zone.remove(name)
+    }
+
+    /// The Delta tables of the lake, as `silver/orders`, sorted.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::S3`] when a zone cannot be listed.
+    pub fn tables(&self) -> Result<Vec<(&'static str, String)>> {
+        let mut names: Vec<_> = self.silver.tables()?.into_iter().map(|name| ("silver", name)).collect();
+        names.extend(self.gold.tables()?.into_iter().map(|name| ("gold", name)));
+        names.sort();
+        Ok(names)
+    }
+
+    /// The commits of a table (`silver/orders`) from a version on, each with what tells it from another table's.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::S3`].
+    pub fn commits(&self, table: &str, from: u64) -> Result<Vec<(u64, String)>> {
+        let (zone, name) = self.zone(table);
+        zone.commits(name, from)
+    }
+
+    /// Where delta-rs finds a table's log, if it is not in files.
+    pub fn log_place(&self, table: &str) -> Option<LogPlace> {
+        let (zone, name) = self.zone(table);
+        zone.log_place(name)
+    }
+
+    /// The data files of a table, with names below its folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::S3`].
+    pub fn data_files(&self, table: &str) -> Result<Vec<Found>> {
+        let (zone, name) = self.zone(table);
+        let below = |file: Found| Some(Found { name: file.name.strip_prefix(&format!("{name}/"))?.to_owned(), ..file });
+        let is_data = |file: &Found| file.name.ends_with(".parquet") && !file.name.starts_with("_delta_log/");
+        Ok(zone.list(name)?.into_iter().filter_map(below).filter(is_data).collect())
+    }
+
+    /// The local folder where the data files of a table are written and read, or a file of such a folder.
+    pub fn local(&self, name: &str) -> PathBuf {
+        let (zone, below) = self.zone(name);
+        zone.local().join(below)
+    }
+
+    /// Makes data files of a table readable below [`Lake::local`], where they stay while the answer is held.
+    ///
+    /// # Errors
+    /// [`Error::Download`], [`Error::S3`].
+    pub fn fetch<'f>(&self, table: &str, files: impl Iterator<Item = (&'f str, u64)>) -> Result<Vec<InUse>> {
+        let (zone, name) = self.zone(table);
+        let files: Vec<(String, u64)> = files.map(|(file, bytes)| (format!("{name}/{file}"), bytes)).collect();
+        zone.fetch(&files)
+    }
+
+    /// As [`Lake::fetch`], for a file that may not be there.
+    ///
+    /// # Errors
+    /// [`Error::S3`].
+    pub fn find(&self, name: &str) -> Result<Option<Vec<InUse>>> {
+        let (zone, name) = self.zone(name);
+        zone.find(name)
+    }
+
+    /// Makes data files that were written below [`Lake::local`] part of the lake, so that a commit may name them.
+    ///
+    /// # Errors
+    /// [`Error::S3`].
+    pub fn publish(&self, table: &str, files: &[DataFile]) -> Result<()> {
+        let (zone, name) = self.zone(table);
+        let files: Vec<(String, u64)> = files.iter().map(|file| (format!("{name}/{}", file.path), file.size)).collect();
+        zone.publish(&files)
+    }
+
+    /// Removes data files that no commit named and none will.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::S3`] when one cannot be removed.
+    pub fn discard(&self, table: &str, files: &[DataFile]) -> Result<()> {
+        let (zone, name) = self.zone(table);
+        zone.discard(&files.iter().map(|file| format!("{name}/{}", file.path)).collect::<Vec<_>>())
+    }
+
+    /// Where the lake is, for people.
+    pub fn address(&self) -> String {
+        [&self.raw, &self.silver, &self.gold].map(|zone| zone.address()).join(",")
     }
 }
 
 impl Stamp {
-    fn of(metadata: &fs::Metadata) -> Self {
-        let nanoseconds = |seconds: i64, rest: i64| seconds.saturating_mul(1_000_000_000).saturating_add(rest);
-        let age = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
-        Self {
-            size: metadata.len(),
-            modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-            changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
-            settled: age.is_some_and(|age| age > SETTLED),
-        }
-    }
-
     /// Whether nothing was written to the file, nor its time set, between two looks.
     pub fn same_file(&self, other: &Self) -> bool {
         (self.size, self.modified_ns, self.changed_ns) == (other.size, other.modified_ns, other.changed_ns)
     }
-}
-
-/// Writes beside the target and renames, so that a reader sees the old or the new.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let beside = path.with_extension(format!("{}.tmp", uuid::Uuid::new_v4().simple()));
-    fault::before_write();
-    File::create(&beside)?.write_all(bytes)?;
-    fault::before_write();
-    fs::rename(&beside, path)
-}
-
-fn hash(mut file: File) -> std::io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        let length = file.read(&mut buffer)?;
-        if length == 0 {
-            break;
-        }
-        hasher.update(&buffer[..length]);
-    }
-    Ok(hasher.finalize().to_hex()[..32].to_owned())
-}
-
-/// A missing file, or a path below something that is no folder.
-fn is_missing(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 fn is_hidden(segment: &str) -> bool {
@@ -321,15 +413,7 @@ pub fn is_ignored(key: &str) -> bool {
     key.split('/').any(is_hidden)
 }
 
-fn count_files(path: &Path, is_folder: bool) -> Result<u64> {
-    if !is_folder {
-        return Ok(1);
-    }
-    let mut count = 0;
-    for entry in fs::read_dir(path).map_err(Error::io("list", path))? {
-        let entry = entry.map_err(Error::io("list", path))?;
-        let kind = entry.file_type().map_err(Error::io("look at", entry.path()))?;
-        count += count_files(&entry.path(), kind.is_dir())?;
-    }
-    Ok(count)
+/// The version that a file of a table's log commits.
+fn log_version(name: &str) -> Option<u64> {
+    name.strip_suffix(".json").filter(|digits| digits.len() == 20)?.parse().ok()
 }

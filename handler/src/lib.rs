@@ -17,6 +17,7 @@
 pub mod adopt;
 pub mod attempt;
 pub mod audit;
+pub mod budget;
 pub mod check;
 pub mod claims;
 pub mod cli;
@@ -43,7 +44,6 @@ pub mod measures;
 pub mod metrics;
 pub mod output;
 pub mod partitions;
-pub mod place;
 pub mod plan;
 pub mod project;
 pub mod publish;

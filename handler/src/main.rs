@@ -9,7 +9,7 @@ use handler::settings::Settings;
 use lambda_runtime::service_fn;
 
 fn main() -> ExitCode {
-    let (settings, zones) = match Settings::of_function(environment) {
+    let (settings, address) = match Settings::of_function(environment) {
         Ok(settings) => settings,
         Err(wrong) => {
             log::start(&Settings::of_size(None));
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
             Err(error) => return fail(&[format!("start the runtime: {error}")]),
         };
     runtime.block_on(async {
-        let function = match Function::start(settings, zones, &environment) {
+        let function = match Function::start(settings, address, &environment) {
             Ok(function) => function,
             Err(Error::Project(errors)) => {
                 return fail(&errors.to_string().lines().map(str::to_owned).collect::<Vec<_>>());

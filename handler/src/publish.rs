@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::commit::{Commit, Note};
 use crate::contract::Contract;
-use crate::data_file::discard;
 use crate::error::{Error, Result};
-use crate::lake::{Lake, RawObject};
+use crate::lake::{Lake, RawObject, parallel};
 use crate::quarantine;
 use crate::receipt::{SilverEntry, Stored};
 use crate::run::{Run, new_engine};
-use crate::silver::{SilverRows, Surveyed, Work};
+use crate::silver::{Lazy, SilverRows, Surveyed, Work};
 use crate::snapshot::{Definition, Snapshot};
 use crate::source::Source;
 
@@ -76,7 +75,9 @@ pub struct Staged {
 /// # Errors
 /// Failures that concern the whole group, [`Error::Superseded`] first of all.
 pub async fn publish(run: &Run, source: &Source<'_>, group: Vec<Claimed>, again: bool) -> Result<Outcome> {
-    let mut publishing = Publishing { run, source, again, group, outcome: Outcome::default() };
+    // With nobody beside it and a whole run before it: what fails then for want of room or time always will.
+    let at_its_best = group.len() == 1 && run.budget.is_fresh();
+    let mut publishing = Publishing { run, source, again, group, at_its_best, outcome: Outcome::default() };
     loop {
         let staged = publishing.stage().await?;
         if publishing.group.is_empty() || publishing.commit(&staged).await? == Note::Done {
@@ -93,6 +94,7 @@ struct Publishing<'a> {
     source: &'a Source<'a>,
     again: bool,
     group: Vec<Claimed>,
+    at_its_best: bool,
     outcome: Outcome,
 }
 
@@ -100,7 +102,7 @@ impl Publishing<'_> {
     async fn stage(&mut self) -> Result<Staged> {
         let mut stored = BTreeMap::new();
         for table in self.source.tables() {
-            if let Some(snapshot) = self.run.tables.table(&table)?.glance().await? {
+            if let Some(snapshot) = self.run.tables.table(&table).glance().await? {
                 stored.insert(table, snapshot.definition());
             }
         }
@@ -118,7 +120,11 @@ impl Publishing<'_> {
             ingested_at: self.run.started_at,
             stored: &stored,
             again: self.again,
+            budget: self.run.budget,
+            inputs: Mutex::default(),
         };
+        let objects: Vec<RawObject> = self.group.iter().filter_map(|claimed| claimed.object.clone()).collect();
+        work.open_ahead(&objects);
         let surveyed = self.survey(&work, &mut contract);
         let rows = self.convert(&work, &surveyed, &contract);
         let nothing = rows.values().all(|rows| rows.accepted == 0);
@@ -149,9 +155,12 @@ impl Publishing<'_> {
 
     fn convert(&mut self, work: &Work<'_>, surveyed: &[Surveyed], contract: &Contract) -> BTreeMap<String, SilverRows> {
         let mut rows = BTreeMap::new();
-        for (surveyed, result) in surveyed.iter().zip(convert_all(self.run, work, surveyed, contract)) {
+        let lake = &*self.run.lake;
+        let mut results = convert_all(self.run, work, surveyed, contract);
+        let still = parallel(lake.width(), surveyed, |surveyed| is_still(lake, &surveyed.object));
+        let results = results.drain(..).zip(still).map(|(rows, still)| Ok((rows?, still?)));
+        for (surveyed, result) in surveyed.iter().zip(results.collect::<Vec<Result<_>>>()) {
             let key = &surveyed.object.key;
-            let result = result.and_then(|rows| Ok((rows, is_still(&self.run.lake, &surveyed.object)?)));
             if let Ok((staged, true)) = result {
                 rows.insert(key.clone(), staged);
                 continue;
@@ -169,6 +178,8 @@ impl Publishing<'_> {
     /// A failure to read an object that changed or went away meanwhile is none: it is looked at again.
     fn unread(&mut self, claimed: Claimed, error: Error) {
         if claimed.object.as_ref().is_none_or(|object| is_still(&self.run.lake, object).unwrap_or(true)) {
+            let bytes = claimed.object.as_ref().map_or(0, |object| object.stamp.size);
+            let error = if self.at_its_best { error.at_its_best((&claimed.key, bytes)) } else { error };
             self.outcome.failed.push((claimed, error));
         } else {
             self.outcome.moved.push(claimed);
@@ -235,23 +246,27 @@ fn parse(table: &str, text: Option<&str>) -> Result<Option<Contract>> {
 fn convert_all(run: &Run, work: &Work<'_>, surveyed: &[Surveyed], contract: &Contract) -> Vec<Result<SilverRows>> {
     let workers = run.settings.threads.min(surveyed.len());
     if workers <= 1 {
-        return surveyed.iter().map(|surveyed| work.stage(&|| run.engine(), surveyed, contract)).collect();
+        return surveyed.iter().map(|surveyed| stage(work, &|| run.engine(), surveyed, contract)).collect();
     }
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<Result<SilverRows>>>> = surveyed.iter().map(|_| Mutex::new(None)).collect();
-    let (lake, project, settings) = (&*run.lake, &run.project, &run.settings);
+    let (lake, project, settings, budget) = (&*run.lake, &run.project, &run.settings, run.budget);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 let own = OnceCell::new();
-                let engine = || match own.get() {
-                    Some(engine) => Ok(engine),
-                    None => new_engine(lake, project, settings, 1).map(|engine| own.get_or_init(|| engine)),
+                let engine = || {
+                    if let Some(engine) = own.get() {
+                        return Ok(engine);
+                    }
+                    let engine = new_engine(lake, project, settings, 1)?;
+                    engine.stop_at(budget.end());
+                    Ok(own.get_or_init(|| engine))
                 };
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(object) = surveyed.get(index) else { return };
-                    let result = work.stage(&engine, object, contract);
+                    let result = stage(work, &engine, object, contract);
                     if let Ok(mut slot) = results[index].lock() {
                         *slot = Some(result);
                     }
@@ -267,10 +282,16 @@ fn convert_all(run: &Run, work: &Work<'_>, surveyed: &[Surveyed], contract: &Con
         .collect()
 }
 
+fn stage(work: &Work<'_>, engine: Lazy<'_>, surveyed: &Surveyed, contract: &Contract) -> Result<SilverRows> {
+    let rows = work.stage(engine, surveyed, contract);
+    work.close(&surveyed.object);
+    rows
+}
+
 fn discard_rows(lake: &Lake, staged: &Staged) -> Result<()> {
     for rows in staged.rows.values() {
-        rows.tables.iter().try_for_each(|rows| discard(&lake.table(&rows.table), &rows.files))?;
-        discard(&lake.table(quarantine::PATH), &rows.quarantine)?;
+        rows.tables.iter().try_for_each(|rows| lake.discard(&rows.table, &rows.files))?;
+        lake.discard(quarantine::PATH, &rows.quarantine)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::contract::is_lineage;
 use crate::engine::{Engine, Relation};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::guard::{self, Rules};
 use crate::in_force::{View, in_force};
 use crate::lake::Lake;
@@ -39,33 +39,14 @@ pub struct TableEntry {
     pub columns: Vec<String>,
 }
 
-/// The names of the Delta tables of the lake, as `zone/name`, sorted.
-///
-/// # Errors
-/// [`Error::Io`] when a zone cannot be listed.
-pub fn table_names(lake: &Lake) -> Result<Vec<(&'static str, String)>> {
-    let mut names = Vec::new();
-    for zone in ["silver", "gold"] {
-        let folder = lake.root().join(zone);
-        for entry in std::fs::read_dir(&folder).map_err(Error::io("list", &folder))? {
-            let name = entry.map_err(Error::io("list", &folder))?.file_name().to_string_lossy().into_owned();
-            if Table::exists(lake, &format!("{zone}/{name}")) {
-                names.push((zone, name));
-            }
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
 /// All tables of the lake with their newest version.
 ///
 /// # Errors
 /// As [`Table::load`].
-pub async fn snapshots(lake: &Lake) -> Result<Vec<(&'static str, String, Table, Arc<Snapshot>)>> {
+pub async fn snapshots(lake: &Arc<Lake>) -> Result<Vec<(&'static str, String, Table, Arc<Snapshot>)>> {
     let mut found = Vec::new();
-    for (zone, name) in table_names(lake)? {
-        let table = Table::new(lake, &format!("{zone}/{name}"))?;
+    for (zone, name) in lake.tables()? {
+        let table = Table::new(lake, &format!("{zone}/{name}"));
         if let Some(snapshot) = table.load().await? {
             found.push((zone, name, table, snapshot));
         }
@@ -77,7 +58,7 @@ pub async fn snapshots(lake: &Lake) -> Result<Vec<(&'static str, String, Table, 
 ///
 /// # Errors
 /// As [`Table::load`].
-pub async fn tables(lake: &Lake) -> Result<Vec<TableEntry>> {
+pub async fn tables(lake: &Arc<Lake>) -> Result<Vec<TableEntry>> {
     let entry = |(zone, table, _, snapshot): (&'static str, String, Table, Arc<Snapshot>)| TableEntry {
         zone,
         table,
@@ -95,7 +76,7 @@ pub async fn tables(lake: &Lake) -> Result<Vec<TableEntry>> {
 ///
 /// # Errors
 /// Failures of ours; a view that does not bind is left out.
-pub async fn open(lake: &Lake, settings: &Settings, sql: Option<&str>) -> Result<(Engine, BTreeSet<String>)> {
+pub async fn open(lake: &Arc<Lake>, settings: &Settings, sql: Option<&str>) -> Result<(Engine, BTreeSet<String>)> {
     let engine = Engine::open(lake, settings, settings.threads)?;
     let in_force = in_force(lake)?;
     let views = in_force.as_ref().map_or(&[][..], |in_force| &in_force.views);
@@ -104,17 +85,18 @@ pub async fn open(lake: &Lake, settings: &Settings, sql: Option<&str>) -> Result
     let nothing = Relation::Files { paths: Vec::new(), schema: quarantine::SCHEMA.clone() };
     engine.define("silver", quarantine::TABLE, &nothing)?;
     let mut names = BTreeSet::from([format!("silver.{}", quarantine::TABLE)]);
-    for (zone, name) in table_names(lake)? {
+    for (zone, name) in lake.tables()? {
         names.insert(format!("{zone}.{name}").to_lowercase());
-        let table = Table::new(lake, &format!("{zone}/{name}"))?;
+        let table = Table::new(lake, &format!("{zone}/{name}"));
         let Some(snapshot) = (if wanted(&name) { table.load().await? } else { None }) else { continue };
+        engine.hold(table.fetch(&snapshot.files)?);
         let paths = snapshot.files.iter().map(|file| table.folder.join(&file.path)).collect();
         engine.define(zone, &name, &Relation::Files { paths, schema: Arc::clone(&snapshot.schema) })?;
     }
     for (name, file) in in_force.iter().flat_map(|in_force| &in_force.seeds) {
-        let path = seeds::folder(lake).join(file);
-        if path.exists() {
-            seeds::define_file(&engine, name, &path)?;
+        if let Some(copies) = lake.find(&format!("{}/{file}", seeds::folder()))? {
+            engine.hold(copies);
+            seeds::define_file(&engine, name, &lake.local(&seeds::folder()).join(file))?;
             names.insert(format!("seeds.{name}").to_lowercase());
         }
     }
@@ -161,7 +143,7 @@ fn columns(snapshot: &Snapshot) -> Vec<String> {
 ///
 /// # Errors
 /// [`Error::Refused`] for anything but one SELECT over the lake's own relations; [`Error::Sql`].
-pub async fn query(lake: &Lake, settings: &Settings, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+pub async fn query(lake: &Arc<Lake>, settings: &Settings, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
     let (engine, relations) = open(lake, settings, Some(sql)).await?;
     guard::admit(&engine, "query", sql, &Rules { relations: &relations, stable: false })?;
     engine.collect("query", sql)

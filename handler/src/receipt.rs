@@ -1,13 +1,11 @@
 //! Receipts: one small document per raw object, claimed or done. It is the state of the object and its load history.
 
-use std::path::{Path, PathBuf};
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::fingerprint::fingerprint;
-use crate::lake::{Document, Lake, SYSTEM_FOLDER, Stamp};
+use crate::lake::{Document, Lake, SYSTEM_FOLDER, Stamp, parallel};
 
 /// What became of a raw object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,15 +134,15 @@ pub struct State {
 #[derive(Debug, Clone)]
 pub struct Stored {
     /// Where it stands.
-    pub path: PathBuf,
+    pub path: String,
     /// What it says; `None` when there is none.
     pub state: Option<State>,
     document: Option<Document>,
 }
 
 /// The folder of receipts.
-pub fn folder() -> PathBuf {
-    Path::new("silver").join(SYSTEM_FOLDER).join("receipts")
+pub fn folder() -> String {
+    format!("silver/{SYSTEM_FOLDER}/receipts")
 }
 
 /// The name under which an object's files and receipt stand: a hash of its key.
@@ -158,18 +156,18 @@ impl Stored {
     /// # Errors
     /// [`Error::Io`], [`Error::Document`].
     pub fn read(lake: &Lake, key: &str) -> Result<Self> {
-        Self::read_path(lake, folder().join(format!("{}.json", object_name(key))))
+        Self::read_path(lake, format!("{}/{}.json", folder(), object_name(key)))
     }
 
     /// Reads a document by its path.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Document`].
-    pub fn read_path(lake: &Lake, path: PathBuf) -> Result<Self> {
+    pub fn read_path(lake: &Lake, path: String) -> Result<Self> {
         let document = lake.read(&path)?;
         let state = match &document {
-            Some(Document(bytes)) => Some(serde_json::from_slice(bytes).map_err(|source| Error::Document {
-                path: path.clone(),
+            Some(document) => Some(serde_json::from_slice(&document.bytes).map_err(|source| Error::Document {
+                path: path.clone().into(),
                 kind: "receipt",
                 source,
             })?),
@@ -200,14 +198,12 @@ impl Stored {
     /// [`Error::Io`], [`Error::Document`].
     pub fn swap(&self, lake: &Lake, state: State) -> Result<Option<Self>> {
         let bytes = serde_json::to_vec(&state).map_err(|source| Error::Document {
-            path: self.path.clone(),
+            path: self.path.clone().into(),
             kind: "receipt",
             source,
         })?;
-        if !lake.swap(&self.path, self.document.as_ref(), &bytes)? {
-            return Ok(None);
-        }
-        Ok(Some(Self { path: self.path.clone(), state: Some(state), document: Some(Document(bytes)) }))
+        let document = lake.swap(&self.path, self.document.as_ref(), &bytes)?;
+        Ok(document.map(|document| Self { path: self.path.clone(), state: Some(state), document: Some(document) }))
     }
 }
 
@@ -216,5 +212,6 @@ impl Stored {
 /// # Errors
 /// [`Error::Io`], [`Error::Document`].
 pub fn all(lake: &Lake) -> Result<Vec<Stored>> {
-    lake.documents(&folder())?.into_iter().map(|path| Stored::read_path(lake, path)).collect()
+    let documents = lake.documents(&folder())?;
+    parallel(lake.width(), &documents, |path| Stored::read_path(lake, path.clone())).into_iter().collect()
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::event::Asked;
-use crate::place::Place;
+use crate::lake::Place;
 use crate::queue::{Queue, Received};
 
 /// How long nobody else sees what is looked at, in seconds.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::attempt::Attempt;
+use crate::budget::Budget;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::in_force::{InForce, in_force, put_in_force};
@@ -21,63 +22,85 @@ pub struct Run {
     /// The lake.
     pub lake: Arc<Lake>,
     /// Its tables.
-    pub tables: Tables,
+    pub tables: Arc<Tables>,
     /// The project.
-    pub project: Project,
+    pub project: Arc<Project>,
     /// The process's settings.
     pub settings: Settings,
     /// This run's claim to objects.
-    pub attempt: Attempt,
+    pub attempt: Arc<Attempt>,
     /// When it began; what models see as `run_started_at`.
     pub started_at: DateTime<Utc>,
+    /// How much time it has.
+    pub budget: Budget,
     in_force: InForce,
     engine: OnceCell<Engine>,
 }
 
 /// What a process keeps from one run to the next: each part of it checks itself when it is used.
 pub struct Warm {
-    /// The lake.
-    pub lake: Arc<Lake>,
     /// The project.
-    pub project: Project,
-    tables: Tables,
+    pub project: Arc<Project>,
+    lake: Arc<Lake>,
+    tables: Arc<Tables>,
     settings: Settings,
     engine: OnceCell<Engine>,
 }
 
 impl Warm {
     /// What is there before the first run.
-    pub fn new(lake: Lake, project: Project, settings: Settings) -> Self {
-        let lake = Arc::new(lake);
-        let tables = Tables::new(Arc::clone(&lake));
-        Self { lake, project, tables, settings, engine: OnceCell::new() }
+    pub fn new(lake: Arc<Lake>, project: Project, settings: Settings) -> Self {
+        let tables = Arc::new(Tables::new(Arc::clone(&lake)));
+        Self { project: Arc::new(project), lake, tables, settings, engine: OnceCell::new() }
     }
 
-    /// Puts the project in force and begins an attempt.
+    /// Puts the project in force and begins an attempt, which has some time.
     ///
     /// # Errors
     /// [`Error::Superseded`], [`Error::Io`], [`Error::Document`].
-    pub fn begin(self, started_at: DateTime<Utc>) -> Result<Run> {
-        let Self { lake, project, tables, settings, engine } = self;
+    pub fn begin(self, started_at: DateTime<Utc>, budget: Budget) -> Result<Run> {
+        let Self { lake, tables, project, settings, engine } = self;
         let in_force = put_in_force(&lake, &project, &settings)?;
-        let attempt = Attempt::begin(&lake)?;
-        Ok(Run { lake, tables, project, settings, attempt, started_at, in_force, engine })
+        let attempt = Arc::new(Attempt::begin(&lake)?);
+        if let Some(engine) = engine.get() {
+            engine.stop_at(budget.end());
+        }
+        Ok(Run { lake, tables, project, settings, attempt, started_at, budget, in_force, engine })
     }
 }
 
 impl Run {
-    /// Begins the first run of a process.
+    /// Begins the only run of a process, which takes as long as it takes.
     ///
     /// # Errors
     /// As [`Warm::begin`].
-    pub fn begin(lake: Lake, project: Project, settings: Settings, started_at: DateTime<Utc>) -> Result<Self> {
-        Warm::new(lake, project, settings).begin(started_at)
+    pub fn begin(lake: Arc<Lake>, project: Project, settings: Settings, started_at: DateTime<Utc>) -> Result<Self> {
+        Warm::new(lake, project, settings).begin(started_at, Budget::unlimited())
     }
 
     /// Ends the attempt and keeps what the next run can use.
     pub fn rest(self) -> Warm {
         let Self { lake, tables, project, settings, engine, .. } = self;
-        Warm { lake, project, tables, settings, engine }
+        if let Some(engine) = engine.get() {
+            engine.stop_at(None);
+        }
+        Warm { project, lake, tables, settings, engine }
+    }
+
+    /// What `lanes` threads need to work for this run side by side.
+    pub fn part(&self, lanes: usize) -> Part {
+        let mut settings = self.settings.clone();
+        settings.memory_mebibytes /= lanes.max(1) as u64;
+        Part {
+            lake: Arc::clone(&self.lake),
+            tables: Arc::clone(&self.tables),
+            project: Arc::clone(&self.project),
+            settings,
+            attempt: Arc::clone(&self.attempt),
+            started_at: self.started_at,
+            budget: self.budget,
+            in_force: self.in_force.clone(),
+        }
     }
 
     /// How long conflicts with other processes are retried.
@@ -94,6 +117,7 @@ impl Run {
             return Ok(engine);
         }
         let engine = self.new_engine(self.settings.threads)?;
+        engine.stop_at(self.budget.end());
         Ok(self.engine.get_or_init(|| engine))
     }
 
@@ -115,6 +139,35 @@ impl Run {
             return Ok(());
         }
         Err(Error::Superseded { name: now.map(|now| now.name).unwrap_or_default() })
+    }
+}
+
+/// A run without a `DuckDB`, which belongs to one thread.
+pub struct Part {
+    lake: Arc<Lake>,
+    tables: Arc<Tables>,
+    project: Arc<Project>,
+    settings: Settings,
+    attempt: Arc<Attempt>,
+    started_at: DateTime<Utc>,
+    budget: Budget,
+    in_force: InForce,
+}
+
+impl Part {
+    /// The run, for the thread that calls.
+    pub fn work(&self) -> Run {
+        Run {
+            lake: Arc::clone(&self.lake),
+            tables: Arc::clone(&self.tables),
+            project: Arc::clone(&self.project),
+            settings: self.settings.clone(),
+            attempt: Arc::clone(&self.attempt),
+            started_at: self.started_at,
+            budget: self.budget,
+            in_force: self.in_force.clone(),
+            engine: OnceCell::new(),
+        }
     }
 }
 

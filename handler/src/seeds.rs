@@ -1,14 +1,14 @@
 //! Seeds: small CSV files of the project, read once by the strict reader and kept in the lake as Parquet, so that later
 //! runs and `query` need not read them again.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
 use records::{Column, Depth, FileInput, Options, Plan};
 
 use crate::contract::stored_name;
-use crate::data_file::{DataFileWriter, Target};
+use crate::data_file::{DataFile, DataFileWriter, Target};
 use crate::engine::{Engine, Relation, text_literal};
 use crate::error::{Error, Result};
 use crate::fault;
@@ -17,14 +17,14 @@ use crate::lake::{Lake, SYSTEM_FOLDER};
 use crate::project::Seed;
 use crate::stored::{stored_batch, stored_schema};
 
-/// Where a seed's rows stand in the lake: the name holds everything that they follow from.
-pub fn path(lake: &Lake, seed: &Seed) -> PathBuf {
-    folder(lake).join(format!("{}-{}.parquet", seed.name, fingerprint([seed.identity().as_str()])))
+/// The file of a seed's rows: the name holds everything that they follow from.
+pub fn file_name(seed: &Seed) -> String {
+    format!("{}-{}.parquet", seed.name, fingerprint([seed.identity().as_str()]))
 }
 
-/// The folder of all seeds.
-pub fn folder(lake: &Lake) -> PathBuf {
-    lake.root().join("silver").join(SYSTEM_FOLDER).join("seeds")
+/// The folder of all seeds, where one is, below the lake.
+pub fn folder() -> String {
+    format!("silver/{SYSTEM_FOLDER}/seeds")
 }
 
 /// Puts a seed behind `"seeds"."name"`, reading it where the lake has not got it yet.
@@ -32,11 +32,11 @@ pub fn folder(lake: &Lake) -> PathBuf {
 /// # Errors
 /// [`Error::Refused`] names the record and the rule it breaks; [`Error::Io`], [`Error::Sql`].
 pub fn define(engine: &Engine, lake: &Lake, seed: &Seed) -> Result<()> {
-    let path = path(lake, seed);
-    if !path.exists() {
-        keep(lake, seed, &path)?;
+    let file = file_name(seed);
+    if lake.find(&format!("{}/{file}", folder()))?.is_none() {
+        keep(lake, seed, &file)?;
     }
-    define_file(engine, &seed.name, &path)
+    define_file(engine, &seed.name, &lake.local(&folder()).join(file))
 }
 
 /// Puts rows that the lake has behind `"seeds"."name"`.
@@ -56,7 +56,8 @@ pub fn define_file(engine: &Engine, name: &str, path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Refused`] names the record and the rule it breaks; [`Error::Io`].
-fn keep(lake: &Lake, seed: &Seed, path: &Path) -> Result<()> {
+fn keep(lake: &Lake, seed: &Seed, file_name: &str) -> Result<()> {
+    let local = lake.local(&folder());
     let what = format!("seed {}", seed.path.display());
     let refuse = |reason: String| Error::Refused { what: what.clone(), reason };
     let file = std::fs::File::open(&seed.path).map_err(Error::io("open", &seed.path))?;
@@ -83,7 +84,7 @@ fn keep(lake: &Lake, seed: &Seed, path: &Path) -> Result<()> {
     let schema = stored_schema(&schema)?;
     let plan = Plan { columns, ..Plan::default() };
     let name = uuid::Uuid::new_v4().simple().to_string();
-    let target = Target { folder: folder(lake), name, schema: Arc::clone(&schema), partition_by: Vec::new() };
+    let target = Target { folder: local.clone(), name, schema: Arc::clone(&schema), partition_by: Vec::new() };
     let mut writer = DataFileWriter::new(target);
     for batch in records::read(&input, &options, &plan).map_err(|error| refuse(error.to_string()))? {
         let batch = batch.map_err(|error| refuse(error.to_string()))?;
@@ -99,7 +100,9 @@ fn keep(lake: &Lake, seed: &Seed, path: &Path) -> Result<()> {
     writer.begin_empty()?;
     for file in writer.finish()? {
         fault::before_write();
-        std::fs::rename(folder(lake).join(&file.path), path).map_err(Error::io("rename", path))?;
+        let path = local.join(file_name);
+        std::fs::rename(local.join(&file.path), &path).map_err(Error::io("rename", &path))?;
+        lake.publish(&folder(), &[DataFile { path: file_name.to_owned(), ..file }])?;
     }
     Ok(())
 }

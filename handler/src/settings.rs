@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 
 pub use variables::{VARIABLES, Variable, markdown};
 
-use crate::place::Place;
+use crate::lake::{Address, Place, Scratch};
 
 /// Memory of a Lambda function that comes with one more virtual CPU, in MiB.
 const MEBIBYTES_PER_CPU: u64 = 1769;
@@ -30,17 +30,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
-}
-
-/// The three zones of a lake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Zones {
-    /// Where raw objects arrive.
-    pub raw: Place,
-    /// Typed tables, receipts, quarantine.
-    pub silver: Place,
-    /// Tables computed from them.
-    pub gold: Place,
 }
 
 /// The settings of one process.
@@ -103,7 +92,7 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::from_lookup`]; zones that are missing or lie in each other.
-    pub fn of_function(lookup: impl Fn(&str) -> Option<String>) -> Result<(Self, Zones), Vec<String>> {
+    pub fn of_function(lookup: impl Fn(&str) -> Option<String>) -> Result<(Self, Address), Vec<String>> {
         let mut reader = Reader { lookup, wrong: Vec::new() };
         let memory = reader.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
         let defaults = Self::of_size(memory);
@@ -127,13 +116,25 @@ impl Settings {
     }
 
     /// How much of the temp folder may be used, in MiB.
-    pub fn temp_mebibytes(&self) -> u64 {
+    fn temp_mebibytes(&self) -> u64 {
         self.temp_limit.unwrap_or_else(|| free_mebibytes(&self.temp) * TEMP_PERCENT / 100).max(1)
     }
 
-    /// How much of the temp folder may keep data files for later reads, in MiB.
-    pub fn cache_mebibytes(&self) -> u64 {
-        self.cache_limit.unwrap_or_else(|| self.temp_mebibytes() / 4)
+    /// How much of it `DuckDB` may spill, in MiB: what is neither kept for later reads nor for raw objects.
+    pub fn spill_mebibytes(&self) -> u64 {
+        (self.temp_mebibytes() - self.cache_mebibytes()).div_ceil(2)
+    }
+
+    /// What a lake of buckets may keep in the temp folder.
+    pub fn scratch(&self) -> Scratch {
+        let raw = self.temp_mebibytes() - self.cache_mebibytes() - self.spill_mebibytes();
+        // Silver and gold share what is kept.
+        Scratch { folder: self.temp.clone(), raw_bytes: raw << 20, kept_bytes: self.cache_mebibytes() << 19 }
+    }
+
+    fn cache_mebibytes(&self) -> u64 {
+        let temp = self.temp_mebibytes();
+        self.cache_limit.unwrap_or(temp / 4).min(temp)
     }
 }
 
@@ -166,29 +167,21 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         }
     }
 
-    fn zones(&mut self) -> Option<Zones> {
-        let mut zone = |name: &'static str| {
-            if (self.lookup)(name).is_none() {
-                self.wrong.push(format!(
-                    "{name} is not set: it names a zone of the lake, such as s3://my-{}",
-                    &name[8..].to_lowercase()
-                ));
+    fn zones(&mut self) -> Option<Address> {
+        let mut zone = |name: &str, example: &str| {
+            let text = (self.lookup)(name);
+            match text.as_deref().map(Place::parse) {
+                None => {
+                    self.wrong.push(format!("{name} is not set: it names a zone of the lake, such as s3://{example}"));
+                }
+                Some(Err(reason)) => self.wrong.push(format!("{name}: {reason}")),
+                Some(Ok(_)) => return text,
             }
-            self.place(name)
+            None
         };
-        let (raw, silver, gold) = (zone("PINTAIL_RAW"), zone("PINTAIL_SILVER"), zone("PINTAIL_GOLD"));
-        let zones = Zones { raw: raw?, silver: silver?, gold: gold? };
-        let pairs = [
-            ("PINTAIL_RAW", &zones.raw, "PINTAIL_SILVER", &zones.silver),
-            ("PINTAIL_RAW", &zones.raw, "PINTAIL_GOLD", &zones.gold),
-            ("PINTAIL_SILVER", &zones.silver, "PINTAIL_GOLD", &zones.gold),
-        ];
-        for (name, zone, other_name, other) in pairs {
-            if zone.overlaps(other) {
-                self.wrong.push(format!("{name}={zone} and {other_name}={other} lie in each other"));
-            }
-        }
-        Some(zones)
+        let (raw, silver) = (zone("PINTAIL_RAW", "my-raw"), zone("PINTAIL_SILVER", "my-silver"));
+        let gold = zone("PINTAIL_GOLD", "my-gold");
+        Address::zones(&raw?, &silver?, &gold?).map_err(|reason| self.wrong.push(reason)).ok()
     }
 
     fn number(&mut self, name: &str) -> Option<u64> {
@@ -202,7 +195,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 
     fn place(&mut self, name: &str) -> Option<Place> {
         let text = (self.lookup)(name)?;
-        text.parse().map_err(|reason| self.wrong.push(format!("{name}={text:?}: {reason}"))).ok()
+        Place::parse(&text).map_err(|reason| self.wrong.push(format!("{name}: {reason}"))).ok()
     }
 
     fn folder(&mut self, name: &str) -> Option<PathBuf> {

@@ -2,17 +2,19 @@
 //! the silver models; of nothing else. First the columns are surveyed, then, under a settled contract, the object is
 //! staged ([`crate::staging`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
-use records::{Depth, FileInput, Survey};
+use records::{Depth, Input, Survey};
 
+use crate::budget::Budget;
 use crate::contract::{Contract, Mapping};
 use crate::data_file::DataFile;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::lake::{Lake, RawObject};
+use crate::lake::{Lake, RawObject, parallel};
 use crate::snapshot::Definition;
 use crate::source::Source;
 use crate::staging::Staging;
@@ -77,9 +79,44 @@ pub struct Work<'a> {
     pub stored: &'a BTreeMap<String, Definition>,
     /// Whether the project's contract and models win over what is stored.
     pub again: bool,
+    /// How much time there is.
+    pub budget: Budget,
+    /// Objects that were opened for the survey and will be read again.
+    pub inputs: Mutex<HashMap<String, Arc<dyn Input>>>,
 }
 
+/// How many objects stay open between the survey and the reading.
+const OPEN: usize = 256;
+
 impl Work<'_> {
+    /// Opens objects side by side, so that their bytes are on their way when they are surveyed.
+    pub fn open_ahead(&self, objects: &[RawObject]) {
+        let ahead = &objects[..objects.len().min(OPEN)];
+        // What cannot be opened says so when it is surveyed.
+        parallel(self.lake.width(), ahead, |object| self.open(object).ok());
+    }
+
+    /// The object's bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::S3`], [`Error::Key`].
+    pub fn open(&self, object: &RawObject) -> Result<Arc<dyn Input>> {
+        if let Some(input) = self.inputs.lock().unwrap_or_else(PoisonError::into_inner).get(&object.key) {
+            return Ok(Arc::clone(input));
+        }
+        let input = self.lake.open_raw(object)?;
+        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.lake.width() > 1 && inputs.len() < OPEN {
+            inputs.insert(object.key.clone(), Arc::clone(&input));
+        }
+        Ok(input)
+    }
+
+    /// Lets go of an object's bytes.
+    pub fn close(&self, object: &RawObject) {
+        self.inputs.lock().unwrap_or_else(PoisonError::into_inner).remove(&object.key);
+    }
+
     /// Looks at an object's columns and settles how they map to the contract, which may grow.
     ///
     /// # Errors
@@ -90,7 +127,7 @@ impl Work<'_> {
             Err(reason) => return Ok(Surveyed { object, mapping: Err(reason) }),
         };
         let input = self.open(&object)?;
-        let look = |depth| -> Verdict<Survey> { judged(&object.key, records::survey(&input, &options, depth)) };
+        let look = |depth| -> Verdict<Survey> { judged(&object.key, records::survey(&*input, &options, depth)) };
         let survey = match look(Depth::Names)? {
             Ok(names) if contract.depth(&names, self.source.declared) == Depth::Values => look(Depth::Values)?,
             other => other,
@@ -109,21 +146,12 @@ impl Work<'_> {
         Ok(Surveyed { object, mapping })
     }
 
-    /// The object's bytes.
-    ///
-    /// # Errors
-    /// [`Error::Io`], [`Error::Key`].
-    pub fn open(&self, object: &RawObject) -> Result<FileInput> {
-        let path = self.lake.raw_path(&object.key)?;
-        let file = std::fs::File::open(&path).map_err(Error::io("open", &path))?;
-        FileInput::new(file).map_err(Error::io("open", &path))
-    }
-
     /// Reads the object and writes its rows and rejects to data files.
     ///
     /// # Errors
     /// Failures of ours; bad data ends in the quarantine rows.
     pub fn stage(&self, engine: Lazy<'_>, surveyed: &Surveyed, contract: &Contract) -> Result<SilverRows> {
+        self.budget.admit(&surveyed.object.key, surveyed.object.stamp.size)?;
         let staging = Staging::new(self, engine, &surveyed.object, contract)?;
         let options = self.options(&surveyed.object.key, contract).ok();
         let rows = match (&options, &surveyed.mapping) {

@@ -12,7 +12,7 @@ use records::Plan;
 
 use crate::check;
 use crate::contract::{Contract, Mapping, is_added, visible};
-use crate::data_file::{DataFile, DataFileWriter, Target, discard};
+use crate::data_file::{DataFile, DataFileWriter, Target};
 use crate::engine::Relation;
 use crate::error::{Error, Result};
 use crate::lake::RawObject;
@@ -106,7 +106,7 @@ impl<'a, 'e> Staging<'a, 'e> {
     ) -> Verdict<(u64, u64)> {
         let input = self.work.open(self.object)?;
         let lineage = self.lineage();
-        let reader = match judged(&self.object.key, records::read(&input, options, plan))? {
+        let reader = match judged(&self.object.key, records::read(&*input, options, plan))? {
             Ok(reader) => reader,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -116,6 +116,7 @@ impl<'a, 'e> Staging<'a, 'e> {
                 Ok(batch) => batch,
                 Err(reason) => return Ok(Err(reason)),
             };
+            self.work.budget.check(&self.object.key)?;
             records += batch.records;
             rejected += batch.rejects.len() as u64;
             match lineage.plain_rows(&batch, &self.schema) {
@@ -186,7 +187,7 @@ impl<'a, 'e> Staging<'a, 'e> {
                 Ok(rows) => tables.push(rows),
                 Err(reason) => {
                     let mut written = tables.iter().skip(1);
-                    written.try_for_each(|rows| discard(&self.work.lake.table(&rows.table), &rows.files))?;
+                    written.try_for_each(|rows| self.work.lake.discard(&rows.table, &rows.files))?;
                     return Ok(Err(reason));
                 }
             }
@@ -216,7 +217,7 @@ impl<'a, 'e> Staging<'a, 'e> {
             Err(error) if error.is_of_data() => error.chain(),
             Err(error) => return Err(error),
         };
-        discard(&self.work.lake.table(&rows.table), &rows.files)?;
+        self.work.lake.discard(&rows.table, &rows.files)?;
         Ok(Err(reason))
     }
 
@@ -282,12 +283,12 @@ impl<'a, 'e> Staging<'a, 'e> {
     }
 
     fn discard(&self, pass: &Pass) -> Result<()> {
-        discard(&self.work.lake.table(&format!("silver/{}", self.work.source.table)), &pass.rows)?;
-        discard(&self.work.lake.table(quarantine::PATH), &pass.rejects)
+        self.work.lake.discard(&format!("silver/{}", self.work.source.table), &pass.rows)?;
+        self.work.lake.discard(quarantine::PATH, &pass.rejects)
     }
 
     fn define(&self, name: &str, files: &[DataFile], schema: &SchemaRef) -> Result<()> {
-        let folder = self.work.lake.table(&format!("silver/{name}"));
+        let folder = self.work.lake.local(&format!("silver/{name}"));
         let paths: Vec<PathBuf> = files.iter().map(|file| folder.join(&file.path)).collect();
         (self.engine)()?.define("silver", name, &Relation::Files { paths, schema: Arc::clone(schema) })
     }
@@ -299,7 +300,7 @@ impl<'a, 'e> Staging<'a, 'e> {
     fn target(&self, table: &str, schema: &SchemaRef, partition_by: Vec<String>) -> Target {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         Target {
-            folder: self.work.lake.table(&format!("silver/{table}")),
+            folder: self.work.lake.local(&format!("silver/{table}")),
             name: format!("{}-{}-{}", receipt::object_name(&self.object.key), &self.work.attempt[..8], &unique[..8]),
             schema: Arc::clone(schema),
             partition_by,

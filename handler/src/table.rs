@@ -6,7 +6,6 @@
 mod log;
 
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,13 +13,13 @@ use std::time::{Duration, Instant};
 use deltalake_core::checkpoints::create_checkpoint;
 use deltalake_core::kernel::transaction::TransactionError;
 use deltalake_core::kernel::{Action, LogicalFileView};
-use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, logstore_for};
+use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore, logstore_for};
 use deltalake_core::{DeltaTable, DeltaTableError};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::fault;
-use crate::lake::Lake;
+use crate::lake::{InUse, Lake};
 use crate::snapshot::{Change, File, Needs, Snapshot, twice_named};
 use crate::stored;
 
@@ -34,22 +33,19 @@ const CHECKPOINT_INTERVAL: u64 = 10;
 pub struct Table {
     /// `zone/name`.
     pub name: String,
-    /// The table's folder.
+    /// The local folder where its data files are read and written.
     pub folder: PathBuf,
-    log: LogStoreRef,
+    lake: Arc<Lake>,
     /// The version that was seen last; never trusted without a look at the log.
     last: Arc<Mutex<Option<Seen>>>,
 }
 
-/// A version that was loaded or committed, with the stamp of its commit's file.
+/// A version that was loaded or committed, with what tells its commit from another table's of the same name.
 #[derive(Clone)]
 struct Seen {
     snapshot: Arc<Snapshot>,
-    commit: CommitStamp,
+    commit: String,
 }
-
-/// Inode and time of a commit's file: another table of the same name has another one.
-type CommitStamp = (u64, i64, i64);
 
 /// The tables of a lake, each opened once.
 pub struct Tables {
@@ -64,17 +60,9 @@ impl Tables {
     }
 
     /// A table by its name, `silver/orders`.
-    ///
-    /// # Errors
-    /// As [`Table::new`].
-    pub fn table(&self, name: &str) -> Result<Table> {
+    pub fn table(&self, name: &str) -> Table {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(table) = open.get(name) {
-            return Ok(table.clone());
-        }
-        let table = Table::new(&self.lake, name)?;
-        open.insert(name.to_owned(), table.clone());
-        Ok(table)
+        open.entry(name.to_owned()).or_insert_with(|| Table::new(&self.lake, name)).clone()
     }
 
     /// The newest version of a table; `None` when it does not exist.
@@ -82,7 +70,7 @@ impl Tables {
     /// # Errors
     /// As [`Table::load`].
     pub async fn load(&self, name: &str) -> Result<Option<Arc<Snapshot>>> {
-        self.table(name)?.load().await
+        self.table(name).load().await
     }
 }
 
@@ -96,22 +84,28 @@ pub enum Decision<T> {
 
 impl Table {
     /// A table of the lake by its name, `silver/orders`.
-    ///
-    /// # Errors
-    /// [`Error::Delta`] when delta-rs cannot reach the folder.
-    pub fn new(lake: &Lake, name: &str) -> Result<Self> {
-        let folder = lake.table(name);
-        let url = url::Url::from_directory_path(&folder).map_err(|()| Error::Table {
-            table: name.to_owned(),
-            reason: "its folder has no absolute path".to_owned(),
-        })?;
-        let log = logstore_for(&url, StorageConfig::default()).map_err(delta_error(name))?;
-        Ok(Self { name: name.to_owned(), folder, log, last: Arc::default() })
+    pub fn new(lake: &Arc<Lake>, name: &str) -> Self {
+        Self { name: name.to_owned(), folder: lake.local(name), lake: Arc::clone(lake), last: Arc::default() }
     }
 
-    /// Whether the lake has such a table.
-    pub fn exists(lake: &Lake, name: &str) -> bool {
-        lake.table(name).join("_delta_log").is_dir()
+    /// Its log, as delta-rs reads and writes it: a store of its own for each look, since it may remember what it read.
+    fn log(&self) -> Result<LogStoreRef> {
+        if let Some(place) = self.lake.log_place(&self.name) {
+            return Ok(default_logstore(place.folder, place.root, &place.url, &StorageConfig::default()));
+        }
+        let url = url::Url::from_directory_path(&self.folder).map_err(|()| Error::Table {
+            table: self.name.clone(),
+            reason: "its folder has no absolute path".to_owned(),
+        })?;
+        logstore_for(&url, StorageConfig::default()).map_err(delta_error(&self.name))
+    }
+
+    /// Makes data files of the table readable in its folder, where they stay while the answer is held.
+    ///
+    /// # Errors
+    /// As [`Lake::fetch`].
+    pub fn fetch<'f>(&self, files: impl IntoIterator<Item = &'f File>) -> Result<Vec<InUse>> {
+        self.lake.fetch(&self.name, files.into_iter().map(|file| (file.path.as_str(), file.size)))
     }
 
     /// The newest version; `None` when the table does not exist. What was seen last is taken where the log has no
@@ -120,7 +114,7 @@ impl Table {
     /// # Errors
     /// [`Error::Delta`] and [`Error::Table`] for a log that cannot be read.
     pub async fn load(&self) -> Result<Option<Arc<Snapshot>>> {
-        if let Some(snapshot) = self.still_newest().filter(|snapshot| !snapshot.glanced) {
+        if let Some(snapshot) = self.still_newest()?.filter(|snapshot| !snapshot.glanced) {
             return Ok(Some(snapshot));
         }
         let loaded = self.load_from_log().await?.map(Arc::new);
@@ -131,31 +125,26 @@ impl Table {
     }
 
     async fn load_from_log(&self) -> Result<Option<Snapshot>> {
-        if self.newest_commit().is_none() {
+        if self.newest_commit()?.is_none() {
             return Ok(None);
         }
-        match self.open().await {
-            Ok(table) => self.snapshot(&table).map(Some),
-            Err(source) => Err(delta_error(&self.name)(source)),
-        }
+        self.snapshot(&self.open().await?).map(Some)
     }
 
-    fn still_newest(&self) -> Option<Arc<Snapshot>> {
-        let seen = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let version = seen.snapshot.version;
-        let same = self.commit_stamp(version) == Some(seen.commit);
-        (same && self.commit_stamp(version + 1).is_none()).then_some(seen.snapshot)
+    fn still_newest(&self) -> Result<Option<Arc<Snapshot>>> {
+        let Some(seen) = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return Ok(None) };
+        let commits = self.lake.commits(&self.name, seen.snapshot.version)?;
+        let same =
+            matches!(&commits[..], [(version, commit)] if (*version, commit) == (seen.snapshot.version, &seen.commit));
+        Ok(same.then_some(seen.snapshot))
     }
 
+    /// What cannot be told from another table's is not remembered.
     fn remember(&self, snapshot: Arc<Snapshot>) {
-        let seen = self.commit_stamp(snapshot.version).map(|commit| Seen { snapshot, commit });
+        let commits = self.lake.commits(&self.name, snapshot.version).unwrap_or_default();
+        let commit = commits.into_iter().find(|(version, _)| *version == snapshot.version);
+        let seen = commit.map(|(_, commit)| Seen { snapshot, commit });
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = seen;
-    }
-
-    fn commit_stamp(&self, version: u64) -> Option<CommitStamp> {
-        let path = self.folder.join("_delta_log").join(format!("{version:020}.json"));
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.ino(), metadata.mtime(), metadata.mtime_nsec()))
     }
 
     /// The newest version without its files, from its commit alone: every commit of ours carries the table's definition,
@@ -164,10 +153,10 @@ impl Table {
     /// # Errors
     /// As [`Table::load`].
     pub async fn glance(&self) -> Result<Option<Arc<Snapshot>>> {
-        if let Some(snapshot) = self.still_newest() {
+        if let Some(snapshot) = self.still_newest()? {
             return Ok(Some(snapshot));
         }
-        let Some(version) = self.newest_commit() else { return Ok(None) };
+        let Some(version) = self.newest_commit()? else { return Ok(None) };
         for action in self.actions(version).await?.unwrap_or_default() {
             if let Action::Metadata(metadata) = action {
                 let metadata = serde_json::to_value(metadata).unwrap_or_default();
@@ -211,15 +200,21 @@ impl Table {
         })
     }
 
-    fn newest_commit(&self) -> Option<u64> {
-        let entries = std::fs::read_dir(self.folder.join("_delta_log")).ok()?;
-        let number = |name: std::ffi::OsString| name.to_str()?.strip_suffix(".json")?.parse().ok();
-        entries.flatten().filter_map(|entry| number(entry.file_name())).max()
+    /// The newest version; where there is a checkpoint, the log before it is not listed.
+    fn newest_commit(&self) -> Result<Option<u64>> {
+        let hint = self.lake.read(&format!("{}/_delta_log/_last_checkpoint", self.name))?;
+        let hint = hint.and_then(|document| serde_json::from_slice::<Value>(&document.bytes).ok());
+        let checkpoint = hint.and_then(|hint| hint.get("version")?.as_u64()).unwrap_or_default();
+        let newest = |from| Ok(self.lake.commits(&self.name, from)?.into_iter().map(|(version, _)| version).max());
+        match newest(checkpoint)? {
+            None if checkpoint > 0 => newest(0),
+            newest => Ok(newest),
+        }
     }
 
-    async fn open(&self) -> std::result::Result<DeltaTable, DeltaTableError> {
-        let mut table = DeltaTable::new(Arc::clone(&self.log));
-        table.load().await?;
+    async fn open(&self) -> Result<DeltaTable> {
+        let mut table = DeltaTable::new(self.log()?);
+        table.load().await.map_err(delta_error(&self.name))?;
         Ok(table)
     }
 
@@ -265,9 +260,12 @@ impl Table {
             }
             let bytes = commit_bytes(&self.name, change, (snapshot.as_deref(), &after))?;
             fault::before_write();
-            match self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), uuid::Uuid::new_v4()).await {
+            match self.log()?.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), uuid::Uuid::new_v4()).await {
                 Ok(()) => {
-                    self.checkpoint(version).await?;
+                    // It only makes the next look quick.
+                    if let Err(error) = self.checkpoint(version).await {
+                        tracing::warn!(table = self.name, error = error.chain(), "no checkpoint was written");
+                    }
                     self.remember(Arc::clone(&after));
                     return Ok((Some(after), note));
                 }
@@ -288,7 +286,7 @@ impl Table {
             return Ok(());
         }
         fault::before_write();
-        let mut table = DeltaTable::new(Arc::clone(&self.log));
+        let mut table = DeltaTable::new(self.log()?);
         table.load_version(version).await.map_err(delta_error(&self.name))?;
         create_checkpoint(&table, None).await.map_err(delta_error(&self.name))
     }

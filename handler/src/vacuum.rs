@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::Utc;
 use serde::Serialize;
 
 use crate::attempt;
-use crate::data_file;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fault;
 use crate::lake::Lake;
-use crate::query;
 use crate::table::Table;
 
 /// What a vacuum removed, or would remove.
@@ -30,35 +30,29 @@ pub struct Report {
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Delta`].
-pub async fn vacuum(lake: &Lake, retain: Duration, dry_run: bool) -> Result<Report> {
+pub async fn vacuum(lake: &Arc<Lake>, retain: Duration, dry_run: bool) -> Result<Report> {
     let mut report = Report::default();
-    for (zone, name) in query::table_names(lake)? {
-        let table = Table::new(lake, &format!("{zone}/{name}"))?;
+    for (zone, name) in lake.tables()? {
+        let table = Table::new(lake, &format!("{zone}/{name}"));
         // In this order: a file that is listed now belongs to an attempt that is seen at work, to a version that is
         // loaded after it, or to nobody.
-        let files = data_file::list(&table.folder)?;
+        let files = lake.data_files(&table.name)?;
         let working = attempt::living(lake)?;
         let Some(snapshot) = table.load().await? else { continue };
         let mut needed: BTreeSet<String> = snapshot.files.iter().map(|file| file.path.clone()).collect();
         needed.extend(table.removed_within(snapshot.version, retain).await?);
-        for name in files {
-            let path = table.folder.join(&name);
-            let at_work = working.iter().any(|attempt| name.contains(&attempt[..8]));
-            let metadata = std::fs::metadata(&path).map_err(Error::io("look at", &path))?;
-            let age = metadata
-                .modified()
-                .ok()
-                .and_then(|time| SystemTime::now().duration_since(time).ok())
-                .unwrap_or_default();
-            if needed.contains(&name) || at_work || age < retain {
+        for file in files {
+            let at_work = working.iter().any(|attempt| file.name.contains(&attempt[..8]));
+            let age = (Utc::now() - file.modified).to_std().unwrap_or_default();
+            if needed.contains(&file.name) || at_work || age < retain {
                 continue;
             }
+            let name = format!("{}/{}", table.name, file.name);
             if !dry_run {
-                fault::before_write();
-                std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+                lake.remove(&name)?;
             }
-            report.bytes += metadata.len();
-            report.files.push(path.strip_prefix(lake.root()).unwrap_or(&path).to_owned());
+            report.bytes += file.bytes;
+            report.files.push(name.into());
         }
         if !dry_run {
             fault::before_write();

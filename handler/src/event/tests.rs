@@ -1,7 +1,7 @@
 use super::*;
 
 fn raw() -> Place {
-    "s3://shop-raw".parse().unwrap()
+    Place::parse("s3://shop-raw").unwrap()
 }
 
 fn read(payload: &str) -> Result<Invocation> {
@@ -30,7 +30,7 @@ fn all_records_of_a_notification_count_and_their_keys_are_form_decoded() {
 #[test]
 fn the_zone_s_prefix_is_not_part_of_a_key() {
     let payload: Value = serde_json::from_str(include_str!("fixtures/s3.json")).unwrap();
-    let zone = "s3://shop-raw/orders".parse().unwrap();
+    let zone = Place::parse("s3://shop-raw/orders").unwrap();
     let Ok(Invocation::Direct(asked)) = Invocation::read(&payload, &zone) else { panic!("it is one request") };
     assert_eq!(asked, keys(&["2026 10/a b+c=é.csv", "new.csv", "removed.csv"]));
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::group::{Part, Wanted, groups};
 use super::told::{Lines, tell};
 use super::{Answer, Failure, Function, Report};
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::event::{Asked, Invocation, Message};
 use crate::gold;
@@ -20,20 +21,20 @@ use crate::run::Run;
 pub(super) struct Shift<'a> {
     function: &'a Function<'a>,
     began: Instant,
-    deadline: Instant,
+    budget: Budget,
     metrics: Metrics,
     run: Option<Run>,
 }
 
 impl<'a> Shift<'a> {
     /// Nothing is done yet.
-    pub(super) fn new(function: &'a Function<'a>, deadline: Instant) -> Self {
-        Self { function, began: Instant::now(), deadline, metrics: Metrics::default(), run: None }
+    pub(super) fn new(function: &'a Function<'a>, budget: Budget) -> Self {
+        Self { function, began: Instant::now(), budget, metrics: Metrics::default(), run: None }
     }
 
     /// Does what a payload asks for.
     pub(super) async fn work(mut self, payload: &Value) -> (Result<Answer, Failure>, Metrics) {
-        let answer = match Invocation::read(payload, &self.function.zones.raw) {
+        let answer = match Invocation::read(payload, &self.function.address.raw) {
             Ok(Invocation::Queue(messages)) => Ok(Answer::Batch(self.batch(messages).await)),
             Ok(Invocation::Direct(asked)) => self.direct(asked).await.map(Answer::Report),
             Err(error) => Err(Failure::from(error)),
@@ -88,9 +89,9 @@ impl<'a> Shift<'a> {
         }
         let run = match self.run.take() {
             Some(run) => run,
-            None => self.function.begin()?,
+            None => self.function.begin(self.budget)?,
         };
-        let (wanted, summary) = look(&run, group, self.deadline).await?;
+        let (wanted, summary) = look(&run, group).await?;
         tell(&summary);
         self.metrics.add(&summary);
         let verdicts: Vec<Option<Failure>> = wanted.iter().map(|wanted| wanted.failure(&summary)).collect();
@@ -101,14 +102,14 @@ impl<'a> Shift<'a> {
     }
 }
 
-async fn look(run: &Run, group: &[Part], deadline: Instant) -> Result<(Vec<Wanted>, Summary)> {
+async fn look(run: &Run, group: &[Part]) -> Result<(Vec<Wanted>, Summary)> {
     let wanted: Vec<Wanted> = group.iter().map(|part| Wanted::of(&part.asked, &run.lake)).collect::<Result<_>>()?;
     let keys: BTreeSet<&String> = wanted.iter().flat_map(|wanted| &wanted.keys).collect();
     if keys.is_empty() {
         return Ok((wanted, Summary { gold: gold::refresh(run).await?, ..Summary::default() }));
     }
     let keys = keys.into_iter().cloned().collect();
-    let request = Request { keys, arriving: true, deadline: Some(deadline), ..Request::default() };
+    let request = Request { keys, arriving: true, ..Request::default() };
     let summary = ingest(run, &request, &Lines).await?;
     Ok((wanted, summary))
 }

@@ -34,8 +34,8 @@ fn every_wrong_variable_is_named_at_once() {
         "PINTAIL_TEMP=/nowhere is no folder",
         r#"PINTAIL_LOG_FORMAT="xml" is neither text nor json"#,
         "PINTAIL_RAW is not set: it names a zone of the lake, such as s3://my-raw",
-        r#"PINTAIL_SILVER="s3://": it names no bucket"#,
-        r#"PINTAIL_GOLD="gs://gold": it is neither a folder nor s3://bucket/prefix"#,
+        r#"PINTAIL_SILVER: "s3://": "" is no name of a bucket"#,
+        r#"PINTAIL_GOLD: "gs://gold": only s3:// and folders can be zones"#,
     ];
     assert_eq!(Settings::of_function(lookup), Err(expected.map(str::to_owned).to_vec()));
 }
@@ -47,7 +47,7 @@ fn zones_do_not_lie_in_each_other() {
         ("PINTAIL_SILVER", "s3://lake/silver"),
         ("PINTAIL_GOLD", "s3://lake-gold"),
     ]);
-    let expected = "PINTAIL_RAW=s3://lake and PINTAIL_SILVER=s3://lake/silver lie in each other";
+    let expected = "s3://lake and s3://lake/silver are not apart: each zone needs a place of its own";
     assert_eq!(Settings::of_function(lookup), Err(vec![expected.to_owned()]));
 }
 
@@ -84,7 +84,8 @@ fn what_is_set_wins_over_the_size() {
 #[test]
 fn a_share_of_the_temp_folder_is_used() {
     let settings = Settings { temp_limit: Some(400), ..Settings::default() };
-    assert_eq!((settings.temp_mebibytes(), settings.cache_mebibytes()), (400, 100));
+    let Scratch { raw_bytes, kept_bytes, .. } = settings.scratch();
+    assert_eq!((raw_bytes >> 20, settings.spill_mebibytes(), (kept_bytes >> 20) * 2), (150, 150, 100));
     let free = free_mebibytes(Path::new("/"));
     let derived = Settings { temp: "/".into(), ..Settings::default() }.temp_mebibytes();
     assert!(derived < free, "{derived} of {free} MiB");

@@ -1,0 +1,120 @@
+//! The mirror: data files of a bucket's tables in a local folder, under the same names. They never change, so a copy is
+//! as good as the object. What is not in use goes when there is no room, least recently used first.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+
+/// A local copy in use: it stays as long as this does.
+pub type InUse = Arc<Copy>;
+
+/// A local copy of one data file.
+#[derive(Debug)]
+pub struct Copy {
+    name: String,
+    bytes: u64,
+}
+
+/// The local copies of one zone.
+#[derive(Debug)]
+pub struct Mirror {
+    folder: PathBuf,
+    /// Bytes of copies that nobody uses.
+    limit: u64,
+    copies: Mutex<HashMap<String, (InUse, u64)>>,
+}
+
+impl Mirror {
+    /// An empty mirror in `folder` that keeps at most `limit` bytes beyond what is in use.
+    pub fn new(folder: PathBuf, limit: u64) -> Self {
+        Self { folder, limit, copies: Mutex::default() }
+    }
+
+    /// The folder of the copies.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the copy of a file stands, or would.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// A copy that is there.
+    pub fn find(&self, name: &str) -> Option<InUse> {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = copies.values().map(|(_, used)| used + 1).max().unwrap_or_default();
+        let (copy, used) = copies.get_mut(name)?;
+        *used = now;
+        Some(Arc::clone(copy))
+    }
+
+    /// Notes a copy that was made, and makes room where it is needed.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a copy that has to go cannot be removed.
+    pub fn keep(&self, name: &str, bytes: u64) -> Result<InUse> {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = copies.values().map(|(_, used)| used + 1).max().unwrap_or_default();
+        let copy = Arc::new(Copy { name: name.to_owned(), bytes });
+        copies.insert(name.to_owned(), (Arc::clone(&copy), now));
+        let idle = |(copy, _): &&(InUse, u64)| Arc::strong_count(copy) == 1;
+        let mut leaving: Vec<(u64, InUse)> = Vec::new();
+        let mut kept: u64 = copies.values().filter(idle).map(|(copy, _)| copy.bytes).sum();
+        if kept > self.limit {
+            leaving = copies.values().filter(idle).map(|(copy, used)| (*used, Arc::clone(copy))).collect();
+            leaving.sort_by_key(|(used, _)| *used);
+        }
+        for (_, copy) in leaving {
+            if kept <= self.limit {
+                break;
+            }
+            kept -= copy.bytes;
+            copies.remove(&copy.name);
+            remove(&self.path(&copy.name))?;
+        }
+        Ok(copy)
+    }
+
+    /// Forgets a copy and removes it, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn forget(&self, name: &str) -> Result<()> {
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        remove(&self.path(name))
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mirror;
+
+    #[test]
+    fn the_least_recently_used_copy_goes_and_one_in_use_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mirror = Mirror::new(folder.path().to_owned(), 10);
+        let make = |name: &str| {
+            std::fs::write(mirror.path(name), "123456").unwrap();
+            mirror.keep(name, 6).unwrap()
+        };
+        let in_use = make("a");
+        drop(make("b"));
+        drop(make("c"));
+        drop(mirror.find("b"));
+        drop(make("d"));
+        drop(make("e"));
+        let there = |name: &str| mirror.find(name).is_some() && mirror.path(name).exists();
+        assert_eq!(["a", "b", "c", "d", "e"].map(there), [true, false, false, true, true]);
+        drop(in_use);
+    }
+}
