@@ -107,7 +107,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct LakeArgument {
-    /// The lake: a folder with raw/, silver/ and gold/, or s3://raw,s3://silver,s3://gold
+    /// The lake: a folder with raw/, silver/ and gold/, or `s3://raw,s3://silver,s3://gold`
     #[arg(long)]
     lake: Address,
 }

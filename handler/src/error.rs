@@ -265,6 +265,7 @@ impl Error {
     }
 
     /// What the failure of an object means that had a whole run for itself.
+    #[must_use]
     pub fn at_its_best(self, (key, bytes): (&str, u64)) -> Self {
         let reason = match &self {
             Self::OutOfTime { .. } => "a whole run was not enough to read it".to_owned(),

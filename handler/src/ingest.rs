@@ -245,7 +245,7 @@ impl Walk<'_> {
             }
         }
         for (source, group, outcome) in publish_all(self.run, self.request.again, groups.into_values().collect()) {
-            self.take_up(&source, &group, outcome, &mut outcomes)?;
+            self.take_up((&source, &group), outcome, &mut outcomes)?;
         }
         self.claims.published();
         let gold = self.refresh_gold().await?;
@@ -273,8 +273,7 @@ impl Walk<'_> {
 
     fn take_up(
         &mut self,
-        source: &Source<'_>,
-        claims: &[Claimed],
+        (source, claims): (&Source<'_>, &[Claimed]),
         outcome: Result<Outcome>,
         outcomes: &mut Outcome,
     ) -> Result<()> {
