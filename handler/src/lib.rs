@@ -52,6 +52,7 @@ pub mod quarantine;
 pub mod query;
 pub mod queue;
 pub mod receipt;
+pub mod reconcile;
 pub mod replay;
 pub mod report;
 pub mod run;

@@ -22,7 +22,7 @@ fn dead(world: &World) -> String {
 }
 
 /// The bodies in a queue, sorted.
-fn bodies(world: &World, url: &str) -> Vec<String> {
+pub(crate) fn bodies(world: &World, url: &str) -> Vec<String> {
     let request = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0});
     let answer = world.sqs("ReceiveMessage", &request);
     let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
