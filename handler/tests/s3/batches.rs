@@ -1,6 +1,8 @@
 //! Batches: what changes in raw from one run to the next. Every batch has corrections, arrivals and removals, good and
 //! bad records, a declared and an undeclared source.
 
+use std::fmt::Write as _;
+
 use crate::files::{File, Packing};
 use crate::world::World;
 
@@ -33,6 +35,23 @@ pub(crate) fn add(world: &World<'_>, number: usize) {
     world.write(&people(&format!("people/{number}.ndjson"), number));
 }
 
+/// A file that is read in several ranges, and whose rows are sent in several parts: 24 MB that do not compress.
+pub(crate) fn add_large(world: &World<'_>, number: usize) {
+    let mut text = "id,label,seen\n".to_owned();
+    let mut state = number as u64 + 1;
+    for id in 0..3000 {
+        let _ = write!(text, "{id},");
+        for _ in 0..500 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let _ = write!(text, "{state:016x}");
+        }
+        text.push_str(",2024-01-01\n");
+    }
+    world.write(&File::new("notes/large.csv", &text, Packing::Plain));
+}
+
 fn sales(key: &str, number: usize, packing: Packing) -> File {
     let shift = key.len();
     let rows: Vec<String> = (0..5)
@@ -50,6 +69,7 @@ fn sales(key: &str, number: usize, packing: Packing) -> File {
 
 fn people(key: &str, number: usize) -> File {
     let first = if number == 0 { 1 } else { 3 };
-    let good = format!("{{\"person_id\": {first}, \"name\": \"P{number}\", \"tier\": \"plus\", \"level\": {}}}", number % 5);
+    let good =
+        format!("{{\"person_id\": {first}, \"name\": \"P{number}\", \"tier\": \"plus\", \"level\": {}}}", number % 5);
     File::new(key, &format!("{good}\n{{\"person_id\": {}, \"level\": 1.5}}\n", first + 1), Packing::Plain)
 }

@@ -28,33 +28,54 @@ pub(crate) enum Fault {
     KilledBefore,
     /// The process is killed when the request had its effect, before it sees the answer.
     KilledAfter,
+    /// The process is stopped until it is woken; the request has its effect only then.
+    AsleepBefore,
+    /// The process is stopped until it is woken, when the request had its effect.
+    AsleepAfter,
 }
 
 /// A fault, and whether it befalls every further request for the same.
 pub(crate) type Turn = (Fault, bool);
 
-/// All that may happen on the way, in turns.
-pub(crate) const ON_THE_WAY: [Turn; 16] = [
+/// What may happen to a request once, in turns.
+pub(crate) const PASSING: [Turn; 10] = [
     (Fault::Before(500, "InternalError"), false),
     (Fault::Corrupted, false),
     (Fault::After(500, "InternalError"), false),
     (Fault::Before(403, "AccessDenied"), false),
     (Fault::Lost, false),
     (Fault::Before(412, "PreconditionFailed"), false),
-    (Fault::Corrupted, true),
-    (Fault::Before(503, "SlowDown"), true),
-    (Fault::Before(409, "ConditionalRequestConflict"), false),
     (Fault::Truncated, false),
-    (Fault::After(500, "InternalError"), true),
+    (Fault::Before(409, "ConditionalRequestConflict"), false),
     (Fault::Delayed, false),
-    (Fault::Reset, true),
     (Fault::Before(400, "BadDigest"), false),
+];
+
+/// All that may happen on the way, in turns: what lasts outlives every further try of the process.
+pub(crate) const ON_THE_WAY: [Turn; 16] = [
+    (Fault::Before(503, "SlowDown"), true),
+    PASSING[0],
+    PASSING[1],
+    (Fault::After(500, "InternalError"), true),
+    PASSING[2],
+    PASSING[3],
+    (Fault::Corrupted, true),
+    PASSING[4],
+    PASSING[5],
+    (Fault::Reset, true),
+    PASSING[6],
+    PASSING[7],
     (Fault::Truncated, true),
+    PASSING[8],
+    PASSING[9],
     (Fault::Lost, true),
 ];
 
 /// The two ways to be killed.
 pub(crate) const KILLED: [Turn; 2] = [(Fault::KilledBefore, false), (Fault::KilledAfter, false)];
+
+/// The two ways to fall asleep.
+pub(crate) const ASLEEP: [Turn; 2] = [(Fault::AsleepBefore, false), (Fault::AsleepAfter, false)];
 
 impl Fault {
     /// Whether S3 or the network could do this to the request.

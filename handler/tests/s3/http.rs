@@ -133,7 +133,8 @@ impl Message {
 
     /// With the length of the body that it has.
     pub(crate) fn measured(mut self) -> Self {
-        let of_body = |name: &str| ["content-length", "transfer-encoding"].iter().any(|of| name.eq_ignore_ascii_case(of));
+        let of_body =
+            |name: &str| ["content-length", "transfer-encoding"].iter().any(|of| name.eq_ignore_ascii_case(of));
         self.headers.retain(|(name, _)| !of_body(name));
         self.headers.push(("Content-Length".to_owned(), self.body.len().to_string()));
         self

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{Error, ErrorKind, Result};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,10 +16,23 @@ use crate::http::{Connection, Message};
 pub(crate) enum Plan {
     /// Nothing.
     Calm,
-    /// The n-th request, counted from 1, meets the n-th of the turns that suit it, counted round.
-    At { request: usize, turns: &'static [Turn], turn: usize },
+    /// The n-th request of a kind, counted from 1, meets the n-th of the turns that suit it, counted round.
+    At { kind: Kind, number: usize, turns: &'static [Turn], turn: usize },
     /// One request in so many, chosen by the seed, meets one of the turns that suit it.
     Random { one_in: u64, turns: &'static [Turn], seed: u64 },
+    /// Every request of a kind that a fault suits meets it.
+    Always { kind: Kind, fault: Fault },
+}
+
+/// Which requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// All.
+    Any,
+    /// Those that write.
+    Write,
+    /// Those whose path has this in it.
+    Of(&'static str),
 }
 
 /// A request that came by.
@@ -47,6 +60,7 @@ struct Shared {
     /// What every further request for the same thing meets.
     lasting: Mutex<Option<(String, Fault)>>,
     process: Mutex<Option<Child>>,
+    is_asleep: AtomicBool,
     is_over: AtomicBool,
 }
 
@@ -61,6 +75,7 @@ impl Proxy {
             seen: Mutex::default(),
             lasting: Mutex::default(),
             process: Mutex::default(),
+            is_asleep: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -91,6 +106,26 @@ impl Proxy {
                 None => return None,
             }
         }
+    }
+
+    /// Waits until the process falls asleep; whether it did before it ended.
+    pub(crate) fn falls_asleep(&self) -> bool {
+        while !self.shared.is_asleep.load(Ordering::SeqCst) {
+            let ended = locked(&self.shared.process)
+                .as_mut()
+                .is_none_or(|process| process.try_wait().is_ok_and(|end| end.is_some()));
+            if ended {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(4));
+        }
+        true
+    }
+
+    /// Wakes the process, and lets its request go on.
+    pub(crate) fn wake(&self) {
+        self.shared.signal("-CONT");
+        self.shared.is_asleep.store(false, Ordering::SeqCst);
     }
 
     /// The requests so far.
@@ -124,10 +159,12 @@ impl Shared {
     /// Remembers a request; its place, and what it meets.
     fn note(&self, request: &Message) -> (usize, Option<Fault>) {
         let mut seen = locked(&self.seen);
-        let fault = self.lasting_for(request).or_else(|| self.planned(seen.len() + 1, request));
+        let fault = self.lasting_for(request).or_else(|| self.planned(&seen, request));
         let is_checked = request.headers.iter().any(|(name, value)| {
             let (name, value) = (name.to_lowercase(), value.to_lowercase());
-            name.starts_with("x-amz-checksum-") || name == "content-md5" || (name == "x-amz-trailer" && value.contains("checksum"))
+            name.starts_with("x-amz-checksum-")
+                || name == "content-md5"
+                || (name == "x-amz-trailer" && value.contains("checksum"))
         });
         seen.push(Seen {
             method: request.method().to_owned(),
@@ -143,13 +180,19 @@ impl Shared {
         locked(&self.lasting).as_ref().filter(|(same, _)| *same == name_of(request)).map(|(_, fault)| *fault)
     }
 
-    fn planned(&self, number: usize, request: &Message) -> Option<Fault> {
+    fn planned(&self, seen: &[Seen], request: &Message) -> Option<Fault> {
         let (turns, turn) = match self.plan {
-            Plan::At { request, turns, turn } if request == number => (turns, turn),
+            Plan::At { kind, number, turns, turn } if kind.has(request.method(), request.path()) => {
+                let earlier = seen.iter().filter(|seen| kind.has(&seen.method, &seen.path)).count();
+                (earlier + 1 == number).then_some((turns, turn))?
+            }
             Plan::Random { one_in, turns, seed } => {
-                let chance = mixed(seed.wrapping_add(number as u64));
+                let chance = mixed(seed.wrapping_add(seen.len() as u64));
                 let turn = usize::try_from(chance >> 40).unwrap_or_default();
-                (chance % one_in == 0).then_some((turns, turn))?
+                chance.is_multiple_of(one_in).then_some((turns, turn))?
+            }
+            Plan::Always { kind, fault } if kind.has(request.method(), request.path()) => {
+                return fault.suits(request).then_some(fault);
             }
             _ => return None,
         };
@@ -177,6 +220,7 @@ impl Shared {
             Some(Fault::Reset) => return reset(client),
             Some(Fault::KilledBefore) => return self.kill(),
             Some(Fault::Delayed) => std::thread::sleep(DELAY),
+            Some(Fault::AsleepBefore) => self.sleep(),
             _ => {}
         }
         let mut answer = self.forward(server, request)?;
@@ -188,6 +232,7 @@ impl Shared {
             }
             Some(Fault::Lost) => return reset(client),
             Some(Fault::KilledAfter) => return self.kill(),
+            Some(Fault::AsleepAfter) => self.sleep(),
             Some(Fault::Corrupted) if answer.status() < 300 && count > 0 => answer.body[count / 2] ^= 1,
             Some(Fault::Truncated) => count /= 2,
             _ => {}
@@ -213,11 +258,36 @@ impl Shared {
         Ok(if is_head { answer } else { answer.measured() })
     }
 
+    /// Stops the process and waits until it is woken.
+    fn sleep(&self) {
+        self.signal("-STOP");
+        self.is_asleep.store(true, Ordering::SeqCst);
+        while self.is_asleep.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = locked(&self.process).as_ref().map(|process| process.id().to_string());
+        let sent = Command::new("kill").arg(signal).args(id).status().expect("kill starts");
+        assert!(sent.success(), "kill {signal}: {sent}");
+    }
+
     fn kill(&self) -> Result<u16> {
         if let Some(process) = locked(&self.process).as_mut() {
             process.kill()?;
         }
         Err(Error::from(ErrorKind::ConnectionAborted))
+    }
+}
+
+impl Kind {
+    fn has(self, method: &str, path: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Write => matches!(method, "PUT" | "POST" | "DELETE"),
+            Self::Of(part) => path.contains(part),
+        }
     }
 }
 

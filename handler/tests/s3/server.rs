@@ -1,4 +1,4 @@
-//! An S3 server as a plain process: MiniStack, from PyPI.
+//! An S3 server as a plain process: `MiniStack`, from `PyPI`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,6 +34,12 @@ impl Server {
             server.ask("PUT", &format!("/{bucket}"), Vec::new());
         }
         server
+    }
+
+    /// Keeps all versions of raw objects from now on.
+    pub(crate) fn keep_versions(&self) {
+        let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        self.ask("PUT", "/raw?versioning", enabled.into());
     }
 
     /// Puts an object.

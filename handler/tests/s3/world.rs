@@ -94,7 +94,12 @@ impl<'s> World<'s> {
 
     /// Ingests all that is new or changed while something goes wrong.
     pub(crate) fn ingest(&self, plan: Plan) -> Done {
-        self.start((&["ingest"], PROJECT), plan).finish()
+        self.start_ingest(plan).finish()
+    }
+
+    /// As [`World::ingest`], and comes back at once.
+    pub(crate) fn start_ingest(&self, plan: Plan) -> Running {
+        self.start((&["ingest"], PROJECT), plan)
     }
 
     /// Ingests undisturbed until a run says that all is done.
@@ -172,6 +177,16 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 impl Running {
+    /// Whether the process falls asleep before it ends.
+    pub(crate) fn falls_asleep(&self) -> bool {
+        self.proxy.falls_asleep()
+    }
+
+    /// Wakes the process.
+    pub(crate) fn wake(&self) {
+        self.proxy.wake();
+    }
+
     /// Waits for the end.
     pub(crate) fn finish(self) -> Done {
         let code = self.proxy.wait();
