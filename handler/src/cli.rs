@@ -1,5 +1,7 @@
 //! The command line: words to a command, a command to its result on stdout and its exit code.
 
+mod queues;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +15,8 @@ use crate::audit;
 use crate::check;
 use crate::demo;
 use crate::error::{Error, Result};
-use crate::ingest::{self, Request};
-use crate::lake::{Address, Lake, Place, Scratch};
+use crate::ingest::{self, Progress, Request, Summary};
+use crate::lake::{Address, Lake, Place};
 use crate::output::{self, Format};
 use crate::plan;
 use crate::project::Project;
@@ -36,6 +38,8 @@ pub struct Cli {
 enum Command {
     /// Read what is new or changed in raw/ and refresh whatever gold is stale
     Ingest(IngestArguments),
+    /// Ingest what events did not tell, or send it to the queue of the function
+    Reconcile(queues::ReconcileArguments),
     /// Ask the tables, as silver.x and gold.y
     Query {
         #[command(flatten)]
@@ -82,6 +86,8 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Show what lies in a dead-letter queue and send it through again
+    Replay(queues::ReplayArguments),
     /// Validate a project without data
     Check {
         /// The project's folder
@@ -183,6 +189,8 @@ pub async fn run(cli: Cli, world: &mut World<'_>) -> Result<u8> {
             let report = vacuum::vacuum(&existing(&lake.lake, world)?, retain, dry_run).await?;
             say(world, &report::vacuum(&report, dry_run)).map(|()| 0)
         }
+        Command::Reconcile(arguments) => queues::reconcile(arguments, world).await,
+        Command::Replay(arguments) => queues::replay(arguments, world).await,
         Command::Check { project } => check_project(&project, world),
         Command::Init { folder } => {
             demo::init(&folder)?;
@@ -204,42 +212,47 @@ fn existing(address: &Address, world: &World<'_>) -> Result<Arc<Lake>> {
         let lake = raw.parent().unwrap_or(raw).display();
         return Err(Error::Usage(format!("{lake} is no lake: it has no folder raw/")));
     }
-    Lake::open(address, &Scratch::default(), world.settings.fault).map(Arc::new)
+    Lake::open(address, &world.settings.scratch(), world.settings.fault).map(Arc::new)
 }
 
 fn load(project: &Path, world: &World<'_>, run_started_at: DateTime<Utc>) -> Result<Project> {
     Project::load(project, world.environment, run_started_at).map_err(Error::Project)
 }
 
+/// The project, or the zero-configuration rules.
+fn load_or_empty(project: Option<&Path>, world: &World<'_>, run_started_at: DateTime<Utc>) -> Result<Project> {
+    project.map_or_else(|| Ok(Project::empty()), |folder| load(folder, world, run_started_at))
+}
+
 async fn ingest(arguments: IngestArguments, world: &mut World<'_>) -> Result<u8> {
     let started_at = Utc::now();
-    let project = match &arguments.project {
-        Some(folder) => load(folder, world, started_at)?,
-        None => Project::empty(),
-    };
+    let project = load_or_empty(arguments.project.as_deref(), world, started_at)?;
     let lake = existing(&arguments.lake.lake, world)?;
     let request = Request { keys: arguments.keys, again: arguments.again, ..Request::default() };
     if arguments.dry_run {
-        let plan = plan::plan(&lake, &project, &request)?;
+        let plan = plan::plan(&lake, &project, (&request, false))?;
         let text = if arguments.json { report::planned_json(&plan)? } else { report::planned(&plan) };
         return say(world, &text).map(|()| 0);
     }
     let run = Run::begin(lake, project, world.settings.clone(), started_at)?;
-    let summary = if std::io::stderr().is_terminal() && !arguments.json {
-        ingest::ingest(&run, &request, &Bars::new()).await?
-    } else {
-        ingest::ingest(&run, &request, &Silent).await?
-    };
-    let text = if arguments.json { report::json_lines(&summary)? } else { report::summary(&summary) };
-    if arguments.json {
-        for trouble in report::gold_troubles(&summary) {
+    let summary = ingest::ingest(&run, &request, &*progress(arguments.json)).await?;
+    tell(&summary, arguments.json, world)?;
+    Ok(u8::from(summary.has_failures()))
+}
+
+/// A bar where somebody sees it.
+fn progress(json: bool) -> Box<dyn Progress> {
+    if std::io::stderr().is_terminal() && !json { Box::new(Bars::new()) } else { Box::new(Silent) }
+}
+
+fn tell(summary: &Summary, json: bool, world: &mut World<'_>) -> Result<()> {
+    let text = if json { report::json_lines(summary)? } else { report::summary(summary) };
+    if json {
+        for trouble in report::gold_troubles(summary) {
             tracing::warn!("{trouble}");
         }
     }
-    if !text.is_empty() {
-        say(world, &text)?;
-    }
-    Ok(u8::from(summary.has_failures()))
+    if text.is_empty() { Ok(()) } else { say(world, &text) }
 }
 
 async fn audit(lake: &Address, folder: Option<&Path>, json: bool, world: &mut World<'_>) -> Result<u8> {
@@ -265,7 +278,7 @@ async fn demonstrate(folder: &Path, world: &mut World<'_>) -> Result<u8> {
     let project = demo::write(folder)?;
     let started_at = Utc::now();
     let project = load(&project, world, started_at)?;
-    let lake = Lake::open(&Address::folder(folder), &Scratch::default(), world.settings.fault)?;
+    let lake = Lake::open(&Address::folder(folder), &world.settings.scratch(), world.settings.fault)?;
     let run = Run::begin(Arc::new(lake), project, world.settings.clone(), started_at)?;
     let summary = ingest::ingest(&run, &Request::default(), &Silent).await?;
     say(world, &report::summary(&summary))?;

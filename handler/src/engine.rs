@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow::array::{AsArray, RecordBatch};
@@ -26,8 +26,8 @@ pub struct Engine {
     scratch: tempfile::TempDir,
     /// Local copies that relations read.
     held: RefCell<Vec<InUse>>,
-    /// Who watches the time sees by it that the engine is gone.
-    alive: Arc<()>,
+    /// When statements are interrupted; who watches the time sees by it that the engine is gone.
+    end: Arc<Mutex<Option<Instant>>>,
 }
 
 /// How often the time is looked at.
@@ -52,7 +52,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Io`] when there is no scratch folder, [`Error::Sql`] when `DuckDB` does not start.
     pub fn open(lake: &Lake, settings: &Settings, threads: usize) -> Result<Self> {
-        let scratch = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
+        let scratch = tempfile::tempdir_in(&settings.temp).map_err(Error::io("create a folder in", &settings.temp))?;
         let connection = Connection::open_in_memory().map_err(sql_error("start DuckDB"))?;
         let folders = lake.local_folders().into_iter().chain([scratch.path()]);
         let allowed: Vec<String> = folders.map(|folder| text_literal(&folder.to_string_lossy())).collect();
@@ -60,11 +60,12 @@ impl Engine {
             include_str!("sql/open.sql"),
             threads = threads,
             memory = settings.memory_mebibytes,
+            spill = settings.spill_mebibytes(),
             temporary = text_literal(&scratch.path().join("spill").to_string_lossy()),
             allowed = allowed.join(", "),
         );
         connection.execute_batch(&statements).map_err(sql_error("set DuckDB up"))?;
-        Ok(Self { connection, trees: RefCell::default(), scratch, held: RefCell::default(), alive: Arc::new(()) })
+        Ok(Self { connection, trees: RefCell::default(), scratch, held: RefCell::default(), end: Arc::default() })
     }
 
     /// A folder whose files the SQL may read, removed with the engine.
@@ -72,19 +73,23 @@ impl Engine {
         self.scratch.path()
     }
 
-    /// Interrupts whatever runs at `end` or after it.
+    /// Interrupts whatever runs at `end` or after it, until another end is set.
     pub fn stop_at(&self, end: Option<Instant>) {
-        let Some(end) = end else { return };
-        let (interrupt, alive) = (self.connection.interrupt_handle(), Arc::downgrade(&self.alive));
-        std::thread::spawn(move || {
-            while alive.upgrade().is_some() {
-                let now = Instant::now();
-                if now >= end {
-                    interrupt.interrupt();
+        *locked(&self.end) = end;
+        // Once an engine has had an end, somebody watches it.
+        if end.is_some() && Arc::weak_count(&self.end) == 0 {
+            let (interrupt, watched) = (self.connection.interrupt_handle(), Arc::downgrade(&self.end));
+            std::thread::spawn(move || {
+                while let Some(end) = watched.upgrade() {
+                    let left = locked(&end).map(|end| end.saturating_duration_since(Instant::now()));
+                    drop(end);
+                    if left.is_some_and(|left| left.is_zero()) {
+                        interrupt.interrupt();
+                    }
+                    std::thread::sleep(WATCH.min(left.unwrap_or(WATCH).max(WATCH / 10)));
                 }
-                std::thread::sleep(WATCH.min(end.saturating_duration_since(now).max(WATCH / 10)));
-            }
-        });
+            });
+        }
     }
 
     /// Keeps local copies of data files in use until [`Engine::release`].
@@ -189,6 +194,10 @@ impl Engine {
         self.trees.borrow_mut().insert(sql.to_owned(), Rc::clone(&tree));
         Ok(tree)
     }
+}
+
+fn locked(end: &Mutex<Option<Instant>>) -> MutexGuard<'_, Option<Instant>> {
+    end.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn select_files(paths: &[PathBuf], schema: &SchemaRef) -> String {

@@ -172,6 +172,22 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// What an invocation or a message of a queue brought is nothing that can be asked for.
+    #[error("this is no event that Pintail knows: {reason}")]
+    Event {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A queue did not do what it was asked.
+    #[error("{action} queue {url}")]
+    Queue {
+        /// What was attempted, as a verb: `receive from`.
+        action: &'static str,
+        /// The queue.
+        url: String,
+        /// SQS's answer.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A command line that makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -233,6 +249,8 @@ impl Error {
             Self::Columns { .. } => (Class::Permanent, "Columns"),
             Self::Project(_) => (Class::Permanent, "Project"),
             Self::Contract { .. } => (Class::Permanent, "Contract"),
+            Self::Queue { .. } => (Class::Retryable, "Queue"),
+            Self::Event { .. } => (Class::Permanent, "Event"),
             Self::Usage(_) => (Class::Permanent, "Usage"),
         }
     }

@@ -13,6 +13,7 @@ use crate::contract::Contract;
 use crate::error::{Class, Error, Result};
 use crate::gold;
 use crate::lake::{Lake, parallel};
+use crate::measures::Measures;
 use crate::project::Project;
 use crate::publish::{CONTRACT, Claimed, Outcome, Published, publish};
 use crate::receipt::{self, GoldEntry, GoldStatus, Receipt, State, Status};
@@ -72,6 +73,8 @@ pub struct Summary {
     pub kept: Vec<String>,
     /// Declared columns whose stored type is another one, by table.
     pub differences: BTreeMap<String, Vec<String>>,
+    /// What it cost.
+    pub measures: Measures,
 }
 
 /// Told of each step, for progress bars.

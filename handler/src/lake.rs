@@ -31,13 +31,13 @@ use crate::fault;
 pub use address::{Address, Place};
 pub use mirror::InUse;
 pub use parallel::parallel;
+pub use s3::{At, Entry, S3, wait};
 pub use seal::Seal;
 
 use bucket::Bucket;
 use download::Room;
 use folder::Folder;
 use mirror::Mirror;
-use s3::S3;
 
 /// Everything of ours in a zone that is no table stands below this folder.
 pub const SYSTEM_FOLDER: &str = "_pintail";

@@ -145,6 +145,11 @@ pub fn folder() -> String {
     format!("silver/{SYSTEM_FOLDER}/receipts")
 }
 
+/// Where the document of a key stands.
+pub fn path(key: &str) -> String {
+    format!("{}/{}.json", folder(), object_name(key))
+}
+
 /// The name under which an object's files and receipt stand: a hash of its key.
 pub fn object_name(key: &str) -> String {
     fingerprint([key])
@@ -156,7 +161,7 @@ impl Stored {
     /// # Errors
     /// [`Error::Io`], [`Error::Document`].
     pub fn read(lake: &Lake, key: &str) -> Result<Self> {
-        Self::read_path(lake, format!("{}/{}.json", folder(), object_name(key)))
+        Self::read_path(lake, path(key))
     }
 
     /// Reads a document by its path.

@@ -1,46 +1,21 @@
 //! A run: one process at work on one lake under one project.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::attempt::Attempt;
 use crate::budget::Budget;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::lake::{Lake, SYSTEM_FOLDER};
-use crate::project::{Project, Zone};
+use crate::in_force::{InForce, in_force, put_in_force};
+use crate::lake::Lake;
+use crate::project::Project;
 use crate::seeds;
 use crate::settings::Settings;
 use crate::table::Tables;
-
-/// The project that is in force on a lake.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InForce {
-    /// The project's name; empty for the zero-configuration rules alone.
-    pub name: String,
-    /// The project's fingerprint.
-    pub fingerprint: String,
-    /// Grows with every change of the project.
-    pub generation: u64,
-    /// The gold models that are not stored, in the order of the graph: `query` expands them.
-    pub views: Vec<View>,
-    /// The seeds, by name, with the file that holds their rows.
-    pub seeds: BTreeMap<String, String>,
-}
-
-/// A gold model that is not stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct View {
-    /// The model's name.
-    pub name: String,
-    /// Its SQL.
-    pub sql: String,
-}
 
 /// One process at work.
 pub struct Run {
@@ -62,18 +37,54 @@ pub struct Run {
     engine: OnceCell<Engine>,
 }
 
-impl Run {
-    /// Puts the project in force and begins an attempt.
+/// What a process keeps from one run to the next: each part of it checks itself when it is used.
+pub struct Warm {
+    /// The project.
+    pub project: Arc<Project>,
+    lake: Arc<Lake>,
+    tables: Arc<Tables>,
+    settings: Settings,
+    engine: OnceCell<Engine>,
+}
+
+impl Warm {
+    /// What is there before the first run.
+    pub fn new(lake: Arc<Lake>, project: Project, settings: Settings) -> Self {
+        let tables = Arc::new(Tables::new(Arc::clone(&lake)));
+        Self { project: Arc::new(project), lake, tables, settings, engine: OnceCell::new() }
+    }
+
+    /// Puts the project in force and begins an attempt, which has some time.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Document`].
-    pub fn begin(lake: Arc<Lake>, project: Project, settings: Settings, started_at: DateTime<Utc>) -> Result<Self> {
-        let in_force = put_in_force(&lake, &project)?;
+    /// [`Error::Superseded`], [`Error::Io`], [`Error::Document`].
+    pub fn begin(self, started_at: DateTime<Utc>, budget: Budget) -> Result<Run> {
+        let Self { lake, tables, project, settings, engine } = self;
+        let in_force = put_in_force(&lake, &project, &settings)?;
         let attempt = Arc::new(Attempt::begin(&lake)?);
-        let tables = Arc::new(Tables::new(Arc::clone(&lake)));
-        let project = Arc::new(project);
-        let budget = Budget::unlimited();
-        Ok(Self { lake, tables, project, settings, attempt, started_at, budget, in_force, engine: OnceCell::new() })
+        if let Some(engine) = engine.get() {
+            engine.stop_at(budget.end());
+        }
+        Ok(Run { lake, tables, project, settings, attempt, started_at, budget, in_force, engine })
+    }
+}
+
+impl Run {
+    /// Begins the only run of a process, which takes as long as it takes.
+    ///
+    /// # Errors
+    /// As [`Warm::begin`].
+    pub fn begin(lake: Arc<Lake>, project: Project, settings: Settings, started_at: DateTime<Utc>) -> Result<Self> {
+        Warm::new(lake, project, settings).begin(started_at, Budget::unlimited())
+    }
+
+    /// Ends the attempt and keeps what the next run can use.
+    pub fn rest(self) -> Warm {
+        let Self { lake, tables, project, settings, engine, .. } = self;
+        if let Some(engine) = engine.get() {
+            engine.stop_at(None);
+        }
+        Warm { project, lake, tables, settings, engine }
     }
 
     /// What `lanes` threads need to work for this run side by side.
@@ -124,7 +135,7 @@ impl Run {
     /// [`Error::Superseded`].
     pub fn check_in_force(&self) -> Result<()> {
         let now = in_force(&self.lake)?;
-        if now.as_ref().is_some_and(|now| now.generation == self.in_force.generation) {
+        if now.as_ref().is_some_and(|now| now.revision == self.in_force.revision) {
             return Ok(());
         }
         Err(Error::Superseded { name: now.map(|now| now.name).unwrap_or_default() })
@@ -170,48 +181,4 @@ pub fn new_engine(lake: &Lake, project: &Project, settings: &Settings, threads: 
         seeds::define(&engine, lake, seed)?;
     }
     Ok(engine)
-}
-
-/// The project that is in force on the lake.
-///
-/// # Errors
-/// [`Error::Io`], [`Error::Document`].
-pub fn in_force(lake: &Lake) -> Result<Option<InForce>> {
-    let path = pointer();
-    let Some(document) = lake.read(&path)? else { return Ok(None) };
-    serde_json::from_slice(&document.bytes).map(Some).map_err(|source| Error::Document {
-        path: path.into(),
-        kind: "project pointer",
-        source,
-    })
-}
-
-fn put_in_force(lake: &Lake, project: &Project) -> Result<InForce> {
-    loop {
-        let document = lake.read(&pointer())?;
-        let former = in_force(lake)?;
-        if let Some(former) = former.as_ref().filter(|former| former.fingerprint == project.fingerprint) {
-            return Ok(former.clone());
-        }
-        let views = project.models.iter().filter(|model| model.zone == Zone::Gold && !model.stored);
-        let new = InForce {
-            name: project.name.clone(),
-            fingerprint: project.fingerprint.clone(),
-            generation: former.map_or(1, |former| former.generation + 1),
-            views: views.map(|model| View { name: model.name.clone(), sql: model.sql.clone() }).collect(),
-            seeds: project.seeds.iter().map(|seed| (seed.name.clone(), seeds::file_name(seed))).collect(),
-        };
-        let bytes = serde_json::to_vec(&new).map_err(|source| Error::Document {
-            path: pointer().into(),
-            kind: "project pointer",
-            source,
-        })?;
-        if lake.swap(&pointer(), document.as_ref(), &bytes)?.is_some() {
-            return Ok(new);
-        }
-    }
-}
-
-fn pointer() -> String {
-    format!("silver/{SYSTEM_FOLDER}/project.json")
 }

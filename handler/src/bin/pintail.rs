@@ -1,11 +1,12 @@
 //! `pintail`, the command line.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use handler::cli::{self, Cli, World};
 use handler::error::Error;
+use handler::log;
 use handler::settings::Settings;
 
 fn main() -> ExitCode {
@@ -13,12 +14,7 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(wrong) => return fail(&wrong.join("\n"), 2),
     };
-    let filter = tracing_subscriber::EnvFilter::new(&settings.log);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    log::start(&settings);
     let cli = Cli::parse();
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(settings.threads).enable_all().build() {

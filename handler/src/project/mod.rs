@@ -89,6 +89,14 @@ impl Project {
         }
     }
 
+    /// Whether SQL of it depends on `run_started_at`: then it is rendered anew for each run.
+    pub fn tells_time(&self) -> bool {
+        let tests =
+            self.models.iter().flat_map(|model| &model.tests).chain(self.seeds.iter().flat_map(|seed| &seed.tests));
+        let models = self.models.iter().map(|model| (&model.sql, &model.stable_sql));
+        models.chain(tests.map(|test| (&test.sql, &test.stable_sql))).any(|(sql, stable)| sql != stable)
+    }
+
     /// The model of that name.
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.name == name)

@@ -1,6 +1,7 @@
 SET threads = {threads};
 SET memory_limit = '{memory}MiB';
 SET temp_directory = {temporary};
+SET max_temp_directory_size = '{spill}MiB';
 SET autoinstall_known_extensions = false;
 SET autoload_known_extensions = false;
 SET allowed_directories = [{allowed}];

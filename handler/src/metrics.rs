@@ -1,0 +1,171 @@
+//! Metrics: what an invocation did, as lines in CloudWatch's embedded metric format. CloudWatch makes metrics of them
+//! in the namespace `Pintail` without a call from here.
+//!
+//! A line per source carries what is counted per file, with and without the dimension `Source`, so that the sum over the
+//! sources is a metric of its own. One line without dimensions carries the rest, one line per step its duration.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::error::{Error, Result};
+use crate::ingest::Summary;
+use crate::measures::Measures;
+use crate::receipt::{GoldStatus, Receipt, Status};
+
+/// The namespace of all metrics.
+pub const NAMESPACE: &str = "Pintail";
+
+/// What is counted per file.
+#[derive(Debug, Default)]
+struct Count {
+    files: u64,
+    records: u64,
+    accepted: u64,
+    quarantined: u64,
+    failed: u64,
+    bytes_in: u64,
+}
+
+/// What one invocation did.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    sources: BTreeMap<String, Count>,
+    /// Gold tables that are withheld, by the last look at each.
+    withheld: BTreeMap<String, bool>,
+    unreadable: u64,
+    measures: Measures,
+}
+
+impl Metrics {
+    /// Counts what an ingest did.
+    pub fn add(&mut self, summary: &Summary) {
+        for receipt in summary.receipts.iter().filter(|receipt| receipt.status != Status::Unchanged) {
+            self.sources.entry(receipt.source.clone()).or_default().add(receipt);
+        }
+        let withheld = summary.gold.iter().map(|entry| (entry.table.clone(), entry.status == GoldStatus::Withheld));
+        self.withheld.extend(withheld);
+        self.measures.add(&summary.measures);
+    }
+
+    /// Counts messages that nobody can read.
+    pub fn unreadable(&mut self, messages: usize) {
+        self.unreadable += messages as u64;
+    }
+
+    /// Adds how long a step took.
+    pub fn step(&mut self, step: &'static str, duration: Duration) {
+        *self.measures.steps.entry(step).or_default() += duration;
+    }
+
+    /// Writes the lines. `cold`: whether the invocation was the first of its process.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, out: &mut dyn Write, (cold, request_id): (bool, &str), now: DateTime<Utc>) -> Result<()> {
+        let mut lines: Vec<Line> = self.sources.iter().map(|(source, files)| files.line(source)).collect();
+        lines.push(self.line(cold));
+        lines.extend(self.measures.steps.iter().map(|(step, duration)| step_line(step, *duration)));
+        for line in lines {
+            writeln!(out, "{}", line.told(request_id, now)).map_err(Error::io("write", "standard output"))?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, cold: bool) -> Line {
+        let withheld = self.withheld.values().filter(|withheld| **withheld).count() as u64;
+        Line {
+            dimensions: vec![vec![]],
+            dimension: None,
+            metrics: vec![
+                ("Withheld", COUNT, withheld),
+                ("Unreadable", COUNT, self.unreadable),
+                ("BytesOut", BYTES, self.measures.bytes_out),
+                ("CommitConflicts", COUNT, self.measures.conflicts),
+                ("ColdStart", COUNT, u64::from(cold)),
+            ],
+        }
+    }
+}
+
+impl Count {
+    fn add(&mut self, receipt: &Receipt) {
+        self.files += 1;
+        self.records += receipt.records;
+        self.accepted += receipt.accepted;
+        self.quarantined += receipt.quarantined;
+        self.failed += u64::from(receipt.status == Status::Failed);
+        self.bytes_in += receipt.bytes;
+    }
+
+    fn line(&self, source: &str) -> Line {
+        // CloudWatch takes no empty value of a dimension: such are keys that no table can take.
+        let source = if source.is_empty() { "none" } else { source };
+        Line {
+            dimensions: vec![vec![], vec!["Source"]],
+            dimension: Some(("Source", source.to_owned())),
+            metrics: vec![
+                ("Files", COUNT, self.files),
+                ("Records", COUNT, self.records),
+                ("Accepted", COUNT, self.accepted),
+                ("Quarantined", COUNT, self.quarantined),
+                ("Failed", COUNT, self.failed),
+                ("BytesIn", BYTES, self.bytes_in),
+            ],
+        }
+    }
+}
+
+fn step_line(step: &str, duration: Duration) -> Line {
+    Line {
+        dimensions: vec![vec!["Step"]],
+        dimension: Some(("Step", step.to_owned())),
+        metrics: vec![("Duration", "Milliseconds", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))],
+    }
+}
+
+const COUNT: &str = "Count";
+const BYTES: &str = "Bytes";
+
+/// One line of the format.
+struct Line {
+    dimensions: Vec<Vec<&'static str>>,
+    dimension: Option<(&'static str, String)>,
+    metrics: Vec<(&'static str, &'static str, u64)>,
+}
+
+impl Line {
+    fn told(self, request_id: &str, now: DateTime<Utc>) -> Value {
+        let definitions: Vec<Value> =
+            self.metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+        let mut line = Map::new();
+        let directive = json!({"Namespace": NAMESPACE, "Dimensions": self.dimensions, "Metrics": definitions});
+        line.insert("_aws".into(), json!({"Timestamp": now.timestamp_millis(), "CloudWatchMetrics": [directive]}));
+        line.insert("requestId".into(), request_id.into());
+        line.extend(self.dimension.map(|(name, value)| (name.to_owned(), value.into())));
+        line.extend(self.metrics.into_iter().map(|(name, _, value)| (name.to_owned(), value.into())));
+        Value::Object(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_each_of_its_numbers_is() {
+        let mut metrics = Metrics::default();
+        let files = Count { files: 2, records: 10, accepted: 7, quarantined: 3, failed: 0, bytes_in: 512 };
+        metrics.sources.insert("shop.orders".to_owned(), files);
+        metrics.withheld.extend([("a".to_owned(), true), ("b".to_owned(), false)]);
+        metrics.measures =
+            Measures { conflicts: 4, bytes_out: 99, steps: [("convert", Duration::from_micros(1_700))].into() };
+        let mut out = Vec::new();
+        let now = DateTime::from_timestamp_millis(1_764_064_800_000).unwrap();
+        metrics.write(&mut out, (true, "request-1"), now).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), include_str!("metrics/expected.jsonl"));
+    }
+}
