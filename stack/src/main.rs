@@ -1,0 +1,31 @@
+//! `stack`: a command line in, a result or an error out.
+
+use std::{error::Error as _, process::ExitCode};
+
+use clap::Parser;
+use stack::{cli::Cli, error::Error};
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place that speaks to the caller")]
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match stack::run(&cli) {
+        Ok(result) => {
+            println!("{result}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{}", told(&error));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn told(error: &Error) -> String {
+    let mut text = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!("\ncaused by: {error}");
+        cause = error.source();
+    }
+    text
+}
