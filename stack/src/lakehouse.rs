@@ -36,7 +36,7 @@ pub fn lakehouse(options: &Options, tables: &Tables) -> Result<Document, Errors>
         trigger::Way { queue: queue.as_ref(), function, dead_letters: &dead_letters },
     );
     storage::zones(&mut template, &lake, (key.as_ref(), arrival));
-    watch::watch(&mut template, &lake, (queue.as_ref(), &dead_letters));
+    watch::watch(&mut template, &lake, key.as_ref(), (queue.as_ref(), &dead_letters));
     catalog::catalog(&mut template, &lake, tables);
     template.build()
 }

@@ -76,6 +76,7 @@ pub(super) struct Suppression {
 pub enum Finding {
     Checkov(&'static str),
     CfnLint(&'static str),
+    Validate(&'static str),
     /// One of [`crate::rules`].
     Ours(&'static str),
 }

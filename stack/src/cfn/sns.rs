@@ -11,7 +11,9 @@ use super::{
 #[derive(Debug, Clone, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase")]
-pub struct Topic {}
+pub struct Topic {
+    pub kms_master_key_id: Option<Value<Arn>>,
+}
 
 resource!(Topic = "AWS::SNS::Topic", stateful: false, create_only: [], arn: Arn = "TopicArn");
 

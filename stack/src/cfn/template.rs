@@ -217,11 +217,13 @@ impl fmt::Display for Errors {
 }
 
 impl Document {
-    /// The template's file: sorted, the same bytes for the same template, in every build.
+    /// The template's file: sorted, the same bytes for the same template, in every build. One space of indentation, for the size.
     pub fn text(&self) -> String {
         let mut tree = self.tree();
         tree.sort_all_objects();
-        format!("{tree:#}\n")
+        let text = format!("{tree:#}\n");
+        let shallower = |line: &str| line[(line.len() - line.trim_start().len()) / 2..].to_owned() + "\n";
+        text.lines().map(shallower).collect()
     }
 
     /// The template as JSON.
@@ -280,7 +282,7 @@ fn metadata(suppressions: &[Suppression]) -> Tree {
     };
     let checkov = of(|finding| if let Finding::Checkov(id) = finding { Some(id) } else { None });
     let cfn_lint = of(|finding| if let Finding::CfnLint(id) = finding { Some(id) } else { None });
-    let ours = of(|finding| if let Finding::Ours(id) = finding { Some(id) } else { None });
+    let ours = of(|finding| if let Finding::Ours(id) | Finding::Validate(id) = finding { Some(id) } else { None });
     let mut metadata = serde_json::Map::new();
     if !checkov.is_empty() {
         let skip = checkov.iter().map(|(id, reason)| json!({"id": id, "comment": reason})).collect::<Vec<_>>();

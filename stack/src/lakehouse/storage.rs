@@ -26,11 +26,17 @@ pub(super) fn key(template: &mut Template, lake: &Lake) -> Option<Handle<Key>> {
         return None;
     }
     let root = sub!["arn:", pseudo::partition(), ":iam::", pseudo::account(), ":root"];
-    let policy = Document::of(vec![ResourceStatement::allow(Principal::Account(root), [Action::KmsAll], [sub!["*"]])]);
+    let owner = ResourceStatement::allow(Principal::Account(root), [Action::KmsAll], [sub!["*"]]);
+    let alarms = [Action::KmsDecrypt, Action::KmsGenerateDataKey];
+    let alarms = ResourceStatement::allow(Principal::Service(Service::CloudWatch), alarms, [sub!["*"]]).when(
+        Operator::StringEquals,
+        "aws:SourceAccount",
+        pseudo::account(),
+    );
     let key = Key {
-        description: Some("Objects of the lake".to_owned()),
+        description: Some("Objects and alarms of the lake".to_owned()),
         enable_key_rotation: Some(true),
-        key_policy: Some(policy),
+        key_policy: Some(Document::of(vec![owner, alarms])),
     };
     let key = key.named("LakeKey").retained().accepting(
         Finding::Ours("iam-wildcard"),

@@ -13,6 +13,7 @@ use crate::{
             OnFailure, Permission, RetryAttempts, ScalingConfig,
         },
         pseudo,
+        resource::Finding,
         s3::{
             Bucket, Event, EventBridgeConfiguration, FilterName, FilterRule, LambdaConfiguration,
             NotificationConfiguration, NotificationFilter, QueueConfiguration, S3KeyFilter,
@@ -174,7 +175,11 @@ fn direct(template: &mut Template, lake: &Lake, way: &Way) -> Arrival {
         source_account: pseudo::account(),
         source_arn: lake.bucket_arn(Zone::Raw),
     };
-    let permission = template.add(permission.named("UploadPermission").only_if(&lake.has_image));
+    let permission = permission.named("UploadPermission").only_if(&lake.has_image).accepting(
+        Finding::Validate("W9002"),
+        "the bucket's attribute would make bucket and permission wait for each other",
+    );
+    let permission = template.add(permission);
     let failures = EventInvokeConfig {
         destination_config: Some(DestinationConfig { on_failure: OnFailure { destination: way.dead_letters.arn() } }),
         function_name: way.function.name(),

@@ -11,6 +11,7 @@ use crate::{
             Statistic, TreatMissingData,
         },
         iam::{Action, Document, Operator, Principal, ResourceStatement, Service},
+        kms::Key,
         lambda::Architecture,
         pseudo,
         resource::Finding,
@@ -29,8 +30,13 @@ const MINUTE: Period = Period::of::<60>();
 const FIVE_MINUTES: Period = Period::of::<300>();
 
 /// Alarms and dashboard.
-pub(super) fn watch(template: &mut Template, lake: &Lake, queues: (Option<&Handle<Queue>>, &Handle<Queue>)) {
-    let topic = topic(template, lake);
+pub(super) fn watch(
+    template: &mut Template,
+    lake: &Lake,
+    key: Option<&Handle<Key>>,
+    queues: (Option<&Handle<Queue>>, &Handle<Queue>),
+) {
+    let topic = topic(template, lake, key);
     for (id, alarm) in alarms(lake, &topic.arn(), queues) {
         template.add(alarm.named(id));
     }
@@ -43,11 +49,12 @@ pub(super) fn watch(template: &mut Template, lake: &Lake, queues: (Option<&Handl
     }
 }
 
-fn topic(template: &mut Template, lake: &Lake) -> Handle<Topic> {
-    let topic = Topic::default().named("Alarms").accepting(
-        Finding::Checkov("CKV_AWS_26"),
-        "alarm texts carry no data, and CloudWatch cannot publish through SNS's own key",
-    );
+fn topic(template: &mut Template, lake: &Lake, key: Option<&Handle<Key>>) -> Handle<Topic> {
+    let mut topic = Topic { kms_master_key_id: key.map(Handle::<Key>::arn) }.named("Alarms");
+    if key.is_none() {
+        let reason = "alarm texts carry no data, and CloudWatch cannot publish through SNS's own key; with `kms` it has the lake's";
+        topic = topic.accepting(Finding::Checkov("CKV_AWS_26"), reason);
+    }
     let topic = template.add(topic);
     let publish = ResourceStatement::allow(
         Principal::Service(Service::CloudWatch),
