@@ -5,14 +5,10 @@ use std::{error::Error as _, process::ExitCode};
 use clap::Parser;
 use stack::{cli::Cli, error::Error};
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the one place that speaks to the caller")]
+#[expect(clippy::print_stderr, reason = "the one place that tells errors")]
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match stack::run(&cli) {
-        Ok(result) => {
-            println!("{result}");
-            ExitCode::SUCCESS
-        }
+    match stack::run(&Cli::parse(), &mut std::io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", told(&error));
             ExitCode::from(error.exit_code())

@@ -9,7 +9,7 @@ pub type Period = Bounded<60, 86_400>;
 /// How many points an alarm looks at.
 pub type Points = Bounded<1, 1_440>;
 
-/// An alarm on one metric (`namespace`, `metric_name`, ...) or on an expression over several (`metrics`).
+/// An alarm on one metric.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase")]
@@ -17,15 +17,14 @@ pub struct Alarm {
     pub alarm_actions: Vec<Value<Arn>>,
     pub alarm_description: String,
     pub comparison_operator: ComparisonOperator,
-    pub dimensions: Option<Vec<Dimension>>,
+    pub dimensions: Vec<Dimension>,
     pub evaluation_periods: Points,
-    pub metric_name: Option<String>,
-    pub metrics: Option<Vec<MetricDataQuery>>,
-    pub namespace: Option<String>,
+    pub metric_name: String,
+    pub namespace: String,
     #[serde(rename = "OKActions")]
     pub ok_actions: Vec<Value<Arn>>,
-    pub period: Option<Period>,
-    pub statistic: Option<Statistic>,
+    pub period: Period,
+    pub statistic: Statistic,
     pub threshold: f64,
     pub treat_missing_data: TreatMissingData,
 }
@@ -58,34 +57,6 @@ pub enum TreatMissingData {
 pub struct Dimension {
     pub name: String,
     pub value: Value<String>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "PascalCase")]
-pub struct MetricDataQuery {
-    pub expression: Option<String>,
-    pub id: String,
-    pub label: Option<String>,
-    pub metric_stat: Option<MetricStat>,
-    pub return_data: bool,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "PascalCase")]
-pub struct MetricStat {
-    pub metric: Metric,
-    pub period: Period,
-    pub stat: Statistic,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "PascalCase")]
-pub struct Metric {
-    pub metric_name: String,
-    pub namespace: String,
 }
 
 #[derive(Debug, Clone, Serialize)]

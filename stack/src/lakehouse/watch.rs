@@ -6,10 +6,7 @@ use super::{Lake, trigger::visibility};
 use crate::{
     cfn::{
         Arn, Handle, Json, Resource, Template, Value,
-        cloudwatch::{
-            Alarm, ComparisonOperator, Dashboard, Dimension, Metric, MetricDataQuery, MetricStat, Period, Points,
-            Statistic, TreatMissingData,
-        },
+        cloudwatch::{Alarm, ComparisonOperator, Dashboard, Dimension, Period, Points, Statistic, TreatMissingData},
         iam::{Action, Document, Operator, Principal, ResourceStatement, Service},
         kms::Key,
         lambda::Architecture,
@@ -72,11 +69,11 @@ fn topic(template: &mut Template, lake: &Lake, key: Option<&Handle<Key>>) -> Han
     topic
 }
 
-/// An alarm on one metric of AWS: the worst of a period is above the threshold.
+/// A metric, and how an alarm reads it.
 struct Watched {
     namespace: &'static str,
     metric: &'static str,
-    dimension: (&'static str, Value<String>),
+    dimension: Option<(&'static str, Value<String>)>,
     statistic: Statistic,
     period: Period,
 }
@@ -89,119 +86,72 @@ fn alarms(
     let function = |metric, statistic| Watched {
         namespace: LAMBDA,
         metric,
-        dimension: ("FunctionName", lake.function_name.clone()),
+        dimension: Some(("FunctionName", lake.function_name.clone())),
         statistic,
         period: FIVE_MINUTES,
     };
     let of_queue = |metric, queue: &Handle<Queue>| Watched {
         namespace: SQS,
         metric,
-        dimension: ("QueueName", queue.queue_name()),
+        dimension: Some(("QueueName", queue.queue_name())),
         statistic: Statistic::Maximum,
         period: MINUTE,
     };
+    let (dead, age) = ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage");
     let near = f64::from(lake.options.timeout.number()) * 1000.0 * 0.8;
+    let quarantined = Watched {
+        namespace: OURS,
+        metric: "QuarantinedPercent",
+        dimension: None,
+        statistic: Statistic::Maximum,
+        period: FIVE_MINUTES,
+    };
+    let percent = f64::from(lake.options.quarantined_percent.number());
     let mut alarms = vec![
         (
             "DeadLettersAlarm",
-            watched(
-                of_queue("ApproximateNumberOfMessagesVisible", dead_letters),
-                0.0,
-                "An upload failed too often: see the dead-letter queue",
-            ),
+            of_queue(dead, dead_letters),
+            0.0,
+            "An upload failed too often: see the dead-letter queue",
         ),
-        ("ErrorsAlarm", watched(function("Errors", Statistic::Sum), 0.0, "The function failed")),
-        ("ThrottlesAlarm", watched(function("Throttles", Statistic::Sum), 0.0, "The function was throttled")),
+        ("ErrorsAlarm", function("Errors", Statistic::Sum), 0.0, "The function failed"),
+        ("ThrottlesAlarm", function("Throttles", Statistic::Sum), 0.0, "The function was throttled"),
         (
             "DurationAlarm",
-            watched(
-                function("Duration", Statistic::Maximum),
-                near,
-                "An invocation took more than 80 % of the time-out",
-            ),
+            function("Duration", Statistic::Maximum),
+            near,
+            "An invocation took more than 80 % of the time-out",
         ),
-        ("QuarantineAlarm", quarantine(lake)),
+        ("QuarantineAlarm", quarantined, percent, "Too many records of a file are quarantined"),
     ];
     if let Some(queue) = queue {
         let longest = f64::from(visibility(lake).number());
-        alarms.push((
-            "OldestMessageAlarm",
-            watched(
-                of_queue("ApproximateAgeOfOldestMessage", queue),
-                longest,
-                "An upload waits longer than one attempt may take",
-            ),
-        ));
+        let description = "An upload waits longer than one attempt may take";
+        alarms.push(("OldestMessageAlarm", of_queue(age, queue), longest, description));
     }
     if lake.options.trigger == Trigger::Direct {
-        alarms.push((
-            "DeliveryAlarm",
-            watched(
-                function("DestinationDeliveryFailures", Statistic::Sum),
-                0.0,
-                "A failure could not be put into the dead-letter queue",
-            ),
-        ));
+        let failures = function("DestinationDeliveryFailures", Statistic::Sum);
+        alarms.push(("DeliveryAlarm", failures, 0.0, "A failure could not be put into the dead-letter queue"));
     }
-    for (_, alarm) in &mut alarms {
-        alarm.alarm_actions = vec![topic.clone()];
-        alarm.ok_actions = vec![topic.clone()];
-    }
-    alarms
+    let alarm = |(id, watched, threshold, description)| (id, alarm(watched, topic, (threshold, description)));
+    alarms.into_iter().map(alarm).collect()
 }
 
-fn silent(threshold: f64, description: &str) -> Alarm {
+fn alarm(watched: Watched, topic: &Value<Arn>, (threshold, description): (f64, &str)) -> Alarm {
+    let dimension = |(name, value): (&str, _)| Dimension { name: name.to_owned(), value };
     Alarm {
-        alarm_actions: vec![],
+        alarm_actions: vec![topic.clone()],
         alarm_description: description.to_owned(),
         comparison_operator: ComparisonOperator::GreaterThanThreshold,
-        dimensions: None,
+        dimensions: watched.dimension.into_iter().map(dimension).collect(),
         evaluation_periods: Points::of::<1>(),
-        metric_name: None,
-        metrics: None,
-        namespace: None,
-        ok_actions: vec![],
-        period: None,
-        statistic: None,
+        metric_name: watched.metric.to_owned(),
+        namespace: watched.namespace.to_owned(),
+        ok_actions: vec![topic.clone()],
+        period: watched.period,
+        statistic: watched.statistic,
         threshold,
         treat_missing_data: TreatMissingData::NotBreaching,
-    }
-}
-
-fn watched(watched: Watched, threshold: f64, description: &str) -> Alarm {
-    let (name, value) = watched.dimension;
-    Alarm {
-        dimensions: Some(vec![Dimension { name: name.to_owned(), value }]),
-        metric_name: Some(watched.metric.to_owned()),
-        namespace: Some(watched.namespace.to_owned()),
-        period: Some(watched.period),
-        statistic: Some(watched.statistic),
-        ..silent(threshold, description)
-    }
-}
-
-fn quarantine(lake: &Lake) -> Alarm {
-    let sum = |id: &str, metric: &str| MetricDataQuery {
-        expression: None,
-        id: id.to_owned(),
-        label: None,
-        metric_stat: Some(MetricStat {
-            metric: Metric { metric_name: metric.to_owned(), namespace: OURS.to_owned() },
-            period: FIVE_MINUTES,
-            stat: Statistic::Sum,
-        }),
-        return_data: false,
-    };
-    let share = MetricDataQuery {
-        expression: Some("IF(records > 0, 100 * quarantined / records, 0)".to_owned()),
-        id: "share".to_owned(),
-        label: Some("quarantined, %".to_owned()),
-        metric_stat: None,
-        return_data: true,
-    };
-    Alarm {
-        metrics: Some(vec![share, sum("quarantined", "Quarantined"), sum("records", "Records")]),
-        ..silent(f64::from(lake.options.quarantined_percent.number()), "Too many records are quarantined")
     }
 }
 
