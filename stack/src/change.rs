@@ -15,7 +15,7 @@ use crate::{
     stack::{Events, Stack},
 };
 
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What the stack shall become.
 #[derive(Debug, Clone, Copy)]

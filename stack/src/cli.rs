@@ -130,7 +130,7 @@ pub struct Logs {
     /// How far back, in minutes
     #[arg(long, default_value_t = 10)]
     pub minutes: u64,
-    /// Only lines that match this filter pattern of CloudWatch
+    /// Only lines that match this filter pattern (in `CloudWatch`'s words)
     #[arg(long)]
     pub filter: Option<String>,
     /// Go on with new lines until interrupted

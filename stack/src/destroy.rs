@@ -62,8 +62,11 @@ pub fn destroy(session: &Session, wanted: &Destroy) -> Result<Destroyed, Error> 
     let (retained, lost) = holdings(session, &stack)?;
     let verdict = if wanted.delete_data { "will be deleted, with all versions" } else { "will be kept" };
     session.progress.say(&format!("stack {name} in account {account} will be deleted"));
-    retained.iter().for_each(|resource| session.progress.say(&format!("  {resource}: {verdict}")));
-    lost.iter().for_each(|resource| session.progress.say(&format!("  {resource}: will be deleted")));
+    for (resource, verdict) in
+        retained.iter().map(|it| (it, verdict)).chain(lost.iter().map(|it| (it, "will be deleted")))
+    {
+        session.progress.say(&format!("  {resource}: {verdict}"));
+    }
     confirm(name, wanted.confirm.as_deref())?;
     remove(session)?;
     if !wanted.delete_data {

@@ -1,6 +1,6 @@
 //! What a deployment would change, the dangerous first: data that would go, rights that would be broader, then the rest.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::Serialize;
 use serde_json::Value as Tree;
@@ -224,17 +224,40 @@ impl fmt::Display for Difference {
 
 fn change_lines(change: &Change) -> Vec<String> {
     let first = format!("{}  {} ({})", change.action.words(), change.id, change.kind);
-    let values = change.values.iter().map(|(path, now, then)| format!("    {path}: {now} -> {then}"));
+    let values = change.values.iter().map(|(path, now, then)| {
+        let [now, then] = excerpts(now, then);
+        format!("    {path}: {now} -> {then}")
+    });
     std::iter::once(first).chain(values).collect()
+}
+
+/// Of two long texts the part in which they differ, with a bit of what stands around it.
+fn excerpts<'a>(now: &'a str, then: &'a str) -> [Cow<'a, str>; 2] {
+    const LONG: usize = 80;
+    const AROUND: usize = 20;
+    if now.len().max(then.len()) <= LONG {
+        return [now.into(), then.into()];
+    }
+    let same = |(one, other): &(char, char)| one == other;
+    let before = now.chars().zip(then.chars()).take_while(same).count();
+    let shorter = now.chars().count().min(then.chars().count());
+    let after = now.chars().rev().zip(then.chars().rev()).take(shorter - before).take_while(same).count();
+    let (skip, keep_after) = (before.saturating_sub(AROUND), after.min(AROUND));
+    [now, then].map(|text| {
+        let length = text.chars().count() - skip - (after - keep_after);
+        let middle = text.chars().skip(skip).take(length).collect::<String>();
+        let dots = |left_out: bool| if left_out { "…" } else { "" };
+        format!("{}{middle}{}", dots(skip > 0), dots(after > keep_after)).into()
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{borrow::Cow, collections::BTreeMap};
 
     use serde_json::{Value as Tree, json};
 
-    use super::{Difference, States};
+    use super::{Difference, States, excerpts};
 
     fn fixture(name: &str) -> Tree {
         let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -259,6 +282,14 @@ mod tests {
     fn what_only_follows_another_change_is_not_told() {
         let changes = fixture("diff/follows.json");
         assert_eq!(difference(&changes).resources, vec![]);
+    }
+
+    #[test]
+    fn of_long_values_only_the_differing_part_is_told() {
+        let value = |middle: &str| format!("{}{middle}{}", "a".repeat(100), "z".repeat(100));
+        let [now, then] = excerpts(&value("1"), &value("22")).map(Cow::into_owned);
+        assert_eq!(now, "…aaaaaaaaaaaaaaaaaaaa1zzzzzzzzzzzzzzzzzzzz…");
+        assert_eq!(then, "…aaaaaaaaaaaaaaaaaaaa22zzzzzzzzzzzzzzzzzzzz…");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const GENERATION: &str = "PINTAIL_GENERATION";
-const PATIENCE: Duration = Duration::from_secs(5 * 60);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The function as Lambda has it.
 #[derive(Debug)]

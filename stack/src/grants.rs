@@ -82,16 +82,16 @@ mod tests {
 
     use super::broadened;
 
-    fn role(statements: serde_json::Value) -> serde_json::Value {
+    fn role(statements: &serde_json::Value) -> serde_json::Value {
         json!({"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyDocument": {"Statement": statements}}]}}}})
     }
 
     #[test]
     fn only_what_is_new_is_broader() {
         let before =
-            role(json!([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": {"Fn::Sub": "${Raw.Arn}/*"}}]));
+            role(&json!([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": {"Fn::Sub": "${Raw.Arn}/*"}}]));
         let after = role(
-            json!([{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": [{"Fn::Sub": "${Raw.Arn}/*"}]}]),
+            &json!([{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": [{"Fn::Sub": "${Raw.Arn}/*"}]}]),
         );
         assert_eq!(broadened(&before, &after), ["Role: s3:PutObject on ${Raw.Arn}/*"]);
         assert_eq!(broadened(&after, &before), Vec::<String>::new());
@@ -99,11 +99,11 @@ mod tests {
 
     #[test]
     fn a_condition_that_goes_and_a_denial_that_goes_are_broader() {
-        let before = role(json!([
+        let before = role(&json!([
             {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "q", "Condition": {"Bool": {"x": "true"}}},
             {"Effect": "Deny", "Action": "s3:*", "Resource": "b"},
         ]));
-        let after = role(json!([{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "q"}]));
+        let after = role(&json!([{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "q"}]));
         assert_eq!(broadened(&before, &after), ["Role: sqs:SendMessage on q", "no longer denied: Role: s3:* on b"]);
     }
 }

@@ -30,11 +30,8 @@ pub fn lakehouse(options: &Options, tables: &Tables) -> Result<Document, Errors>
     let queue = trigger::queue(&mut template, &lake, &dead_letters);
     let parts = function::Parts { key: key.as_ref(), network, dead_letters: &dead_letters, queue: queue.as_ref() };
     let function = function::function(&mut template, &lake, &parts);
-    let arrival = trigger::arrival(
-        &mut template,
-        &lake,
-        trigger::Way { queue: queue.as_ref(), function, dead_letters: &dead_letters },
-    );
+    let way = trigger::Way { queue: queue.as_ref(), function, dead_letters: &dead_letters };
+    let arrival = trigger::arrival(&mut template, &lake, &way);
     storage::zones(&mut template, &lake, (key.as_ref(), arrival));
     watch::watch(&mut template, &lake, key.as_ref(), (queue.as_ref(), &dead_letters));
     catalog::catalog(&mut template, &lake, tables);

@@ -30,7 +30,7 @@ pub fn logs(session: &Session, wanted: &cli::Logs, out: &mut dyn Write) -> Resul
     let stack = Stack::look(&session.aws, name)?.ok_or_else(|| Error::Refused(format!("there is no stack {name}")))?;
     let group = stack.output("FunctionLogName")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut since = now.saturating_sub(Duration::from_secs(wanted.minutes * 60)).as_millis();
+    let mut since = now.saturating_sub(Duration::from_mins(wanted.minutes)).as_millis();
     let mut seen = BTreeSet::new();
     loop {
         let start = since.to_string();
@@ -95,7 +95,7 @@ pub fn drift(session: &Session) -> Result<Drift, Error> {
     let started = session.aws.ask(&["cloudformation", "detect-stack-drift", "--stack-name", name])?;
     let id = member(&started, "/StackDriftDetectionId", "aws cloudformation detect-stack-drift")?;
     let arguments = ["cloudformation", "describe-stack-drift-detection-status", "--stack-drift-detection-id", id];
-    until(Duration::from_secs(600), "the detection of drift", || {
+    until(Duration::from_mins(10), "the detection of drift", || {
         let answer = session.aws.ask(&arguments)?;
         match answer["DetectionStatus"].as_str() {
             Some("DETECTION_IN_PROGRESS") => Ok(None),

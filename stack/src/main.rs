@@ -17,11 +17,7 @@ fn main() -> ExitCode {
 }
 
 fn told(error: &Error) -> String {
-    let mut text = format!("error: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!("\ncaused by: {error}");
-        cause = error.source();
-    }
-    text
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let causes = causes.map(|cause| format!("\ncaused by: {cause}"));
+    std::iter::once(format!("error: {error}")).chain(causes).collect()
 }

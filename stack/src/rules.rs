@@ -253,3 +253,112 @@ fn stateful_without_policy(resource: &Resource) -> Option<String> {
     (kind.stateful && !(said("DeletionPolicy") && said("UpdateReplacePolicy")))
         .then(|| "holds data, and does not say what becomes of it (DeletionPolicy, UpdateReplacePolicy)".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value as Tree, json};
+
+    use super::{RULES, check};
+
+    fn committed() -> Tree {
+        serde_json::from_str(include_str!("../../template.out.json")).unwrap()
+    }
+
+    /// What is changed in the committed template (a pointer below `Resources`; null removes), and the rule that has to notice.
+    fn breaks() -> Vec<(&'static str, &'static str, Tree)> {
+        let open = json!([{"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp"}]);
+        let group = |path: &str| json!({"Type": "AWS::EC2::SecurityGroup", "Properties": {path: open}});
+        let permission = json!({"Type": "AWS::Lambda::Permission", "Properties": {"SourceArn": "arn"}});
+        let by_age = json!({"rules": [{"selection": {"countType": "sinceImagePushed"}}]}).to_string();
+        vec![
+            ("bucket-private", "/RawBucket/Properties/PublicAccessBlockConfiguration/BlockPublicPolicy", json!(false)),
+            ("bucket-owner", "/RawBucket/Properties/OwnershipControls", Tree::Null),
+            ("bucket-encrypted", "/RawBucket/Properties/BucketEncryption", Tree::Null),
+            ("bucket-versioned", "/GoldBucket/Properties/VersioningConfiguration/Status", json!("Suspended")),
+            ("bucket-tls", "/RawBucketPolicy", Tree::Null),
+            ("queue-encrypted", "/Arrivals/Properties/SqsManagedSseEnabled", json!(false)),
+            ("queue-tls", "/DeadLettersPolicy/Properties/PolicyDocument/Statement/0/Condition", Tree::Null),
+            ("queue-dead-letters", "/Arrivals/Properties/RedrivePolicy", Tree::Null),
+            ("queue-visibility", "/Function/Properties/Timeout", json!(900)),
+            ("batch-failures", "/ArrivalsMapping/Properties/FunctionResponseTypes", Tree::Null),
+            ("topic-tls", "/AlarmsPolicy/Properties/PolicyDocument/Statement/1/Effect", json!("Allow")),
+            ("image-immutable", "/Repository/Properties/ImageTagMutability", json!("MUTABLE")),
+            ("image-scanned", "/Repository/Properties/ImageScanningConfiguration", Tree::Null),
+            ("image-by-count", "/Repository/Properties/LifecyclePolicy/LifecyclePolicyText", json!(by_age)),
+            ("log-retention", "/FunctionLog/Properties/RetentionInDays", Tree::Null),
+            ("function-traced", "/Function/Properties/TracingConfig/Mode", json!("PassThrough")),
+            ("function-log", "/Function/Properties/LoggingConfig", Tree::Null),
+            ("permission-source", "/Upload", permission),
+            ("open-egress", "/Group", group("SecurityGroupEgress")),
+            ("open-ingress", "/Group", group("SecurityGroupIngress")),
+            (
+                "iam-managed",
+                "/FunctionRole/Properties/ManagedPolicyArns",
+                json!(["arn:aws:iam::aws:policy/AmazonS3FullAccess"]),
+            ),
+            ("iam-wildcard", "/FunctionRole/Metadata", Tree::Null),
+            ("iam-source", "/ArrivalsPolicy/Properties/PolicyDocument/Statement/0/Condition", Tree::Null),
+            ("iam-public", "/RawBucketPolicy/Properties/PolicyDocument/Statement/0/Effect", json!("Allow")),
+            ("retained", "/SilverBucket/DeletionPolicy", Tree::Null),
+        ]
+    }
+
+    /// Sets what the pointer leads to, or removes it.
+    fn put(template: &mut Tree, pointer: &str, value: Tree) {
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let parent = template.pointer_mut(&format!("/Resources{parent}")).unwrap().as_object_mut().unwrap();
+        if value.is_null() {
+            parent.remove(name).unwrap()
+        } else {
+            parent.insert(name.to_owned(), value).unwrap_or_default()
+        };
+    }
+
+    #[test]
+    fn the_committed_template_breaks_no_rule() {
+        assert_eq!(check(&committed(), include_str!("../../template.out.json")), vec![]);
+    }
+
+    #[test]
+    fn each_rule_notices_what_it_is_there_for() {
+        for (rule, pointer, value) in breaks() {
+            let mut template = committed();
+            put(&mut template, pointer, value);
+            let findings = check(&template, "");
+            assert!(findings.iter().any(|finding| finding.rule == rule), "{rule}: {pointer} gives {findings:?}");
+        }
+    }
+
+    #[test]
+    fn no_rule_is_without_a_break() {
+        let broken = breaks().iter().map(|(rule, ..)| *rule).collect::<BTreeSet<_>>();
+        assert_eq!(RULES.iter().map(|(rule, ..)| *rule).collect::<BTreeSet<_>>(), broken);
+    }
+
+    #[test]
+    fn a_reason_silences_a_rule_and_an_empty_one_does_not() {
+        let mut template = committed();
+        put(&mut template, "/SilverBucket/DeletionPolicy", Tree::Null);
+        template["Resources"]["SilverBucket"]["Metadata"]["Accepted"] = json!({"retained": "a test"});
+        assert_eq!(check(&template, ""), vec![]);
+        template["Resources"]["SilverBucket"]["Metadata"]["Accepted"] = json!({"retained": " "});
+        let findings = check(&template, "").iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            findings,
+            [
+                "SilverBucket [retained]: holds data, and does not say what becomes of it (DeletionPolicy, UpdateReplacePolicy)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_template_that_needs_a_bucket_is_refused() {
+        let findings = check(&json!({}), &" ".repeat(51_201));
+        assert_eq!(
+            findings[0].to_string(),
+            "template [size]: 51201 bytes; CloudFormation takes 51200 without a bucket"
+        );
+    }
+}

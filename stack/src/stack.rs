@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The longest that a change of the stack is watched.
-const PATIENCE: Duration = Duration::from_secs(60 * 60);
+const PATIENCE: Duration = Duration::from_hours(1);
 
 /// A stack that is there.
 #[derive(Debug, Clone)]
@@ -109,7 +109,22 @@ impl<'a> Events<'a> {
                 .map_or("DELETE_COMPLETE", |answer| answer["Stacks"][0]["StackStatus"].as_str().unwrap_or_default());
             Ok((!status.ends_with("_IN_PROGRESS")).then(|| status.to_owned()))
         })?;
+        if self.failures.iter().any(|failure| failure.contains("DescribeEvents")) {
+            self.failures.extend(self.validation()?);
+        }
         Ok(End { status, failures: self.failures })
+    }
+
+    /// What AWS found before it began; the events only say that there is something.
+    fn validation(&self) -> Result<Vec<String>, Error> {
+        let arguments =
+            ["cloudformation", "describe-events", "--stack-name", &self.stack, "--filters", "FailedEvents=true"];
+        let answer = self.aws.ask(&arguments)?;
+        let reason = |event: &Tree| {
+            let reason = event["ValidationStatusReason"].as_str()?;
+            Some(format!("{}: {reason}", event["LogicalResourceId"].as_str().unwrap_or_default()))
+        };
+        Ok(answer["OperationEvents"].as_array().into_iter().flatten().filter_map(reason).collect())
     }
 }
 
@@ -126,7 +141,7 @@ impl End {
         if wanted.contains(&self.status.as_str()) {
             return Ok(());
         }
-        let hint = self.failures.first().and_then(|reason| hint(reason)).map(str::to_owned);
+        let hint = self.failures.iter().find_map(|reason| hint(reason)).map(str::to_owned);
         Err(Error::Deployment { stack: stack.to_owned(), status: self.status, reasons: self.failures, hint })
     }
 }

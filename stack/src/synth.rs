@@ -15,7 +15,10 @@ use crate::{
     rules,
 };
 
-/// A template that keeps our rules, and its text.
+/// The text of the stage's template.
+///
+/// # Errors
+/// When it is not whole or breaks our rules.
 pub fn text(stage: &Stage, tables: &Tables) -> Result<String, Error> {
     let document = lakehouse(&stage.options, tables)?;
     let text = document.text();

@@ -1,4 +1,5 @@
 //! Every option that changes the template: the template stands as a snapshot, which the linters of `stack/ci` read too.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Amazon CloudWatch: alarms and dashboards.
+//! Amazon `CloudWatch`: alarms and dashboards.
 
 use serde::Serialize;
 

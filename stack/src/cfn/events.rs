@@ -1,4 +1,4 @@
-//! Amazon EventBridge.
+//! Amazon `EventBridge`: rules.
 
 use serde::Serialize;
 use serde_json::{Map, Value as Tree};

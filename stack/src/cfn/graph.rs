@@ -54,7 +54,7 @@ fn collect(tree: &Tree, targets: &mut BTreeSet<String>) {
                         targets.insert(id.clone());
                     }
                     ("Fn::GetAtt", Tree::Array(path)) => {
-                        targets.extend(path.first().and_then(Tree::as_str).map(str::to_owned))
+                        targets.extend(path.first().and_then(Tree::as_str).map(str::to_owned));
                     }
                     ("Fn::Sub", Tree::String(text)) => targets.extend(in_text(text)),
                     _ => collect(member, targets),

@@ -1,4 +1,4 @@
-//! AWS KMS.
+//! AWS KMS: keys.
 
 use serde::Serialize;
 

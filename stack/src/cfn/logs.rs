@@ -1,4 +1,4 @@
-//! Amazon CloudWatch Logs.
+//! Amazon `CloudWatch` Logs: log groups.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -14,7 +14,7 @@ pub struct LogGroup {
 
 resource!(LogGroup = "AWS::Logs::LogGroup", stateful: false, create_only: ["LogGroupName"], arn: Arn = "Arn");
 
-/// Declares the days that CloudWatch offers, each as a name.
+/// Declares the days that `CloudWatch` offers, each as a name.
 macro_rules! retention {
     ($($name:ident = $days:literal)*) => {
         /// How long log lines stay.

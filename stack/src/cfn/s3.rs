@@ -198,6 +198,7 @@ pub enum ObjectOwnership {
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase")]
+#[expect(clippy::struct_excessive_bools, reason = "S3 has these four switches")]
 pub struct PublicAccessBlockConfiguration {
     pub block_public_acls: bool,
     pub block_public_policy: bool,

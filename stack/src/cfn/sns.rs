@@ -1,4 +1,4 @@
-//! Amazon SNS.
+//! Amazon SNS: topics, their policies and subscriptions.
 
 use serde::Serialize;
 

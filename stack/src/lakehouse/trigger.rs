@@ -94,9 +94,9 @@ impl Arrival {
 }
 
 /// Connects uploads with the function.
-pub(super) fn arrival(template: &mut Template, lake: &Lake, way: Way) -> Arrival {
+pub(super) fn arrival(template: &mut Template, lake: &Lake, way: &Way) -> Arrival {
     match way.queue {
-        None => direct(template, lake, &way),
+        None => direct(template, lake, way),
         Some(queue) => {
             poll(template, lake, (queue, &way.function));
             if lake.options.trigger == Trigger::EventBridge {

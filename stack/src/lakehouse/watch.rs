@@ -78,60 +78,47 @@ struct Watched {
     period: Period,
 }
 
+impl Watched {
+    fn function(lake: &Lake, metric: &'static str, statistic: Statistic) -> Self {
+        let dimension = Some(("FunctionName", lake.function_name.clone()));
+        Self { namespace: LAMBDA, metric, dimension, statistic, period: FIVE_MINUTES }
+    }
+
+    fn queue(queue: &Handle<Queue>, metric: &'static str) -> Self {
+        let dimension = Some(("QueueName", queue.queue_name()));
+        Self { namespace: SQS, metric, dimension, statistic: Statistic::Maximum, period: MINUTE }
+    }
+
+    fn ours(metric: &'static str) -> Self {
+        Self { namespace: OURS, metric, dimension: None, statistic: Statistic::Maximum, period: FIVE_MINUTES }
+    }
+}
+
 fn alarms(
     lake: &Lake,
     topic: &Value<Arn>,
     (queue, dead_letters): (Option<&Handle<Queue>>, &Handle<Queue>),
 ) -> Vec<(&'static str, Alarm)> {
-    let function = |metric, statistic| Watched {
-        namespace: LAMBDA,
-        metric,
-        dimension: Some(("FunctionName", lake.function_name.clone())),
-        statistic,
-        period: FIVE_MINUTES,
-    };
-    let of_queue = |metric, queue: &Handle<Queue>| Watched {
-        namespace: SQS,
-        metric,
-        dimension: Some(("QueueName", queue.queue_name())),
-        statistic: Statistic::Maximum,
-        period: MINUTE,
-    };
-    let (dead, age) = ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage");
+    let sum = |metric| Watched::function(lake, metric, Statistic::Sum);
+    let dead = Watched::queue(dead_letters, "ApproximateNumberOfMessagesVisible");
+    let duration = Watched::function(lake, "Duration", Statistic::Maximum);
     let near = f64::from(lake.options.timeout.number()) * 1000.0 * 0.8;
-    let quarantined = Watched {
-        namespace: OURS,
-        metric: "QuarantinedPercent",
-        dimension: None,
-        statistic: Statistic::Maximum,
-        period: FIVE_MINUTES,
-    };
     let percent = f64::from(lake.options.quarantined_percent.number());
     let mut alarms = vec![
-        (
-            "DeadLettersAlarm",
-            of_queue(dead, dead_letters),
-            0.0,
-            "An upload failed too often: see the dead-letter queue",
-        ),
-        ("ErrorsAlarm", function("Errors", Statistic::Sum), 0.0, "The function failed"),
-        ("ThrottlesAlarm", function("Throttles", Statistic::Sum), 0.0, "The function was throttled"),
-        (
-            "DurationAlarm",
-            function("Duration", Statistic::Maximum),
-            near,
-            "An invocation took more than 80 % of the time-out",
-        ),
-        ("QuarantineAlarm", quarantined, percent, "Too many records of a file are quarantined"),
+        ("DeadLettersAlarm", dead, 0.0, "An upload failed too often: see the dead-letter queue"),
+        ("ErrorsAlarm", sum("Errors"), 0.0, "The function failed"),
+        ("ThrottlesAlarm", sum("Throttles"), 0.0, "The function was throttled"),
+        ("DurationAlarm", duration, near, "An invocation took more than 80 % of the time-out"),
+        ("QuarantineAlarm", Watched::ours("QuarantinedPercent"), percent, "Too many records of a file are quarantined"),
     ];
     if let Some(queue) = queue {
+        let oldest = Watched::queue(queue, "ApproximateAgeOfOldestMessage");
         let longest = f64::from(visibility(lake).number());
-        let description = "An upload waits longer than one attempt may take";
-        alarms.push(("OldestMessageAlarm", of_queue(age, queue), longest, description));
+        alarms.push(("OldestMessageAlarm", oldest, longest, "An upload waits longer than one attempt may take"));
     }
     if lake.options.trigger == Trigger::Direct {
-        let failures = function("DestinationDeliveryFailures", Statistic::Sum);
-        alarms.push(("DeliveryAlarm", failures, 0.0, "A failure could not be put into the dead-letter queue"));
+        let undelivered = sum("DestinationDeliveryFailures");
+        alarms.push(("DeliveryAlarm", undelivered, 0.0, "A failure could not be put into the dead-letter queue"));
     }
     let alarm = |(id, watched, threshold, description)| (id, alarm(watched, topic, (threshold, description)));
     alarms.into_iter().map(alarm).collect()
