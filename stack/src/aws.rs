@@ -82,8 +82,13 @@ pub(crate) fn member<'a>(answer: &'a Tree, pointer: &'static str, command: &str)
 pub(crate) fn is_missing(error: &Error) -> bool {
     let Error::Failed { stderr, .. } = error else { return false };
     let of_stack = stderr.contains("(ValidationError)") && stderr.contains("does not exist");
-    let codes =
-        ["(ResourceNotFoundException)", "(ImageNotFoundException)", "(NoSuchBucket)", "(RepositoryNotFoundException)"];
+    let codes = [
+        "(404)",
+        "(ResourceNotFoundException)",
+        "(ImageNotFoundException)",
+        "(NoSuchBucket)",
+        "(RepositoryNotFoundException)",
+    ];
     of_stack || codes.iter().any(|code| stderr.contains(code))
 }
 

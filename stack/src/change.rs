@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use serde::Serialize;
 use serde_json::{Value as Tree, json};
 
 use crate::{
@@ -25,6 +26,16 @@ pub(crate) struct Wish<'a> {
     pub(crate) template: &'a Template,
     /// Parameters that get a value; others keep theirs.
     pub(crate) parameters: &'a BTreeMap<String, String>,
+    /// What is there and becomes part of the stack; then nothing else may change.
+    pub(crate) imports: &'a [Tree],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Kind {
+    Create,
+    Update,
+    Import,
 }
 
 /// A change set that can be carried out.
@@ -32,6 +43,7 @@ pub(crate) struct Wish<'a> {
 pub(crate) struct Proposal<'a> {
     session: &'a Session,
     name: String,
+    kind: Kind,
     is_first: bool,
     pub(crate) difference: Difference,
 }
@@ -41,8 +53,14 @@ impl<'a> Proposal<'a> {
     pub(crate) fn make(session: &'a Session, wish: Wish) -> Result<Option<Self>, Error> {
         let stack = session.stage.stack();
         let name = format!("pintail-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis());
-        session.aws.request(&["cloudformation", "create-change-set"], &request(session, wish, &name))?;
-        let proposal = Self { session, name, is_first: wish.stack.is_none(), difference: Difference::default() };
+        let kind = match wish.stack {
+            _ if !wish.imports.is_empty() => Kind::Import,
+            None => Kind::Create,
+            Some(_) => Kind::Update,
+        };
+        session.aws.request(&["cloudformation", "create-change-set"], &request(session, wish, (kind, &name)))?;
+        let is_first = wish.stack.is_none();
+        let proposal = Self { session, name, kind, is_first, difference: Difference::default() };
         let answer = until(PATIENCE, &format!("the change set of stack {stack}"), || proposal.look())?;
         if answer["Status"] == "FAILED" {
             proposal.throw_away()?;
@@ -86,7 +104,11 @@ impl<'a> Proposal<'a> {
         let stack = self.session.stage.stack();
         let events = Events::from_now(&self.session.aws, stack)?;
         self.ask("execute-change-set", &[])?;
-        let wanted = if self.is_first { "CREATE_COMPLETE" } else { "UPDATE_COMPLETE" };
+        let wanted = match self.kind {
+            Kind::Create => "CREATE_COMPLETE",
+            Kind::Update => "UPDATE_COMPLETE",
+            Kind::Import => "IMPORT_COMPLETE",
+        };
         events.watch(self.session.progress)?.wanted(stack, &[wanted])
     }
 
@@ -100,7 +122,7 @@ impl<'a> Proposal<'a> {
     }
 }
 
-fn request(session: &Session, wish: Wish, name: &str) -> Tree {
+fn request(session: &Session, wish: Wish, (kind, name): (Kind, &str)) -> Tree {
     let value = |parameter: &str| wish.parameters.get(parameter);
     let kept = |parameter: &str| wish.stack.is_some_and(|stack| stack.parameters.contains_key(parameter));
     let parameters = wish.template.parameters().filter_map(|parameter| match value(parameter) {
@@ -111,15 +133,14 @@ fn request(session: &Session, wish: Wish, name: &str) -> Tree {
     let mut request = json!({
         "StackName": session.stage.stack(),
         "ChangeSetName": name,
-        "ChangeSetType": if wish.stack.is_none() { "CREATE" } else { "UPDATE" },
+        "ChangeSetType": kind,
         "TemplateBody": wish.template.text,
         "Parameters": parameters.collect::<Vec<_>>(),
         "Capabilities": ["CAPABILITY_IAM"],
         "Tags": tags.collect::<Vec<_>>(),
     });
-    if wish.stack.is_none() {
-        // Buckets and repository that an earlier stack of ours left behind come home.
-        request["ImportExistingResources"] = json!(true);
+    if kind == Kind::Import {
+        request["ResourcesToImport"] = json!(wish.imports);
     }
     request
 }

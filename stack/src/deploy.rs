@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value as Tree;
 
 use crate::{
+    adopt::adopt,
     change::{Proposal, Wish},
     cli::{Approval, Change, Deploy},
     diff::Difference,
@@ -46,11 +47,11 @@ impl fmt::Display for Deployed {
 /// # Errors
 /// Whatever keeps it from its end; the stack is then as it was, or says what it is.
 pub fn deploy(session: &Session, wanted: &Deploy) -> Result<Deployed, Error> {
-    session.guard()?;
+    let account = session.guard()?;
     let template = session.template(wanted.change.template.as_deref())?;
     let (stack, is_new) = match ready(session)? {
-        Some(stack) => (stack, false),
-        None => (begin(session, &template, wanted)?, true),
+        Some(stack) if stack.outputs.contains_key("RepositoryUri") => (stack, false),
+        unfinished => (begin(session, (&template, unfinished), (wanted, &account))?, true),
     };
     let image = image::publish(session, &stack, &wanted.change.image)?;
     let mut plan = Plan::make(session, &stack, &wanted.change, &image)?;
@@ -84,7 +85,7 @@ pub fn diff(session: &Session, wanted: &Change) -> Result<Difference, Error> {
         return Ok(Difference::of_new(&template.tree, &parameters));
     };
     parameters.insert("ImageUri".to_owned(), image::name(session, &stack, &wanted.image)?.uri);
-    let wish = Wish { stack: Some(&stack), template: &template, parameters: &parameters };
+    let wish = Wish { stack: Some(&stack), template: &template, parameters: &parameters, imports: &[] };
     let Some(proposal) = Proposal::make(session, wish)? else { return Ok(Difference::default()) };
     proposal.throw_away()?;
     Ok(proposal.difference)
@@ -148,9 +149,20 @@ pub(crate) fn remove(session: &Session) -> Result<(), Error> {
 }
 
 /// The first half of a first deployment: everything but the function, so that there is a repository to push to.
-fn begin(session: &Session, template: &Template, wanted: &Deploy) -> Result<Stack, Error> {
+fn begin(
+    session: &Session,
+    (template, mut stack): (&Template, Option<Stack>),
+    (wanted, account): (&Deploy, &str),
+) -> Result<Stack, Error> {
+    if stack.is_none()
+        && let Some(import) = adopt(session, template, account)?
+    {
+        approve(session, &import, wanted.require_approval)?;
+        import.carry_out()?;
+        stack = ready(session)?;
+    }
     let parameters = wanted.change.parameters.iter().cloned().collect();
-    let wish = Wish { stack: None, template, parameters: &parameters };
+    let wish = Wish { stack: stack.as_ref(), template, parameters: &parameters, imports: &[] };
     if let Some(proposal) = Proposal::make(session, wish)? {
         approve(session, &proposal, wanted.require_approval)?;
         proposal.carry_out()?;
@@ -196,7 +208,7 @@ impl<'a> Plan<'a> {
         let is_first = self.live.is_none();
         let generation = if is_first { now.max(1) } else { now.max(running) + 1 };
         self.parameters.insert("Generation".to_owned(), generation.to_string());
-        let wish = Wish { stack: Some(self.stack), template, parameters: &self.parameters };
+        let wish = Wish { stack: Some(self.stack), template, parameters: &self.parameters, imports: &[] };
         let Some(proposal) = Proposal::make(self.session, wish)? else { return Ok(false) };
         approve(self.session, &proposal, approval)?;
         proposal.carry_out()?;

@@ -4,6 +4,7 @@
 //! (the template's file), or [`deploy`]: image, change set ([`diff`]), events, refresh. `aws.rs` and `image.rs` are the only doors to
 //! other programs.
 
+mod adopt;
 mod aws;
 pub mod cfn;
 mod change;

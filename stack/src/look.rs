@@ -161,7 +161,7 @@ pub fn doctor(session: &Session) -> Result<Health, Error> {
         check("docker", docker),
         check("builder", builder),
         check("aws CLI", session.aws.text(&["--version"])),
-        check("region", region(session)),
+        check("region", session.region()),
         check("account", session.guard()),
         check(
             "template",
@@ -180,16 +180,4 @@ fn check(what: &'static str, found: Result<String, Error>) -> Check {
         Ok(found) => Check { what, fit: true, found: found.trim().to_owned() },
         Err(error) => Check { what, fit: false, found: error.to_string() },
     }
-}
-
-/// The region as the CLI finds it: environment or configuration.
-fn region(session: &Session) -> Result<String, Error> {
-    let list = session.aws.text(&["configure", "list"])?;
-    let line = list.lines().find(|line| line.trim_start().starts_with("region")).unwrap_or_default();
-    let found = line
-        .split_whitespace()
-        .find(|word| word.matches('-').count() >= 2 && word.starts_with(|char: char| char.is_ascii_lowercase()));
-    found
-        .map(str::to_owned)
-        .ok_or_else(|| Error::Refused("no region: set AWS_DEFAULT_REGION, or `aws configure`".to_owned()))
 }

@@ -46,6 +46,16 @@ impl Session {
         }
     }
 
+    /// The region as the CLI finds it: environment or configuration.
+    pub(crate) fn region(&self) -> Result<String, Error> {
+        let list = self.aws.text(&["configure", "list"])?;
+        let line = list.lines().find(|line| line.trim_start().starts_with("region")).unwrap_or_default();
+        let is_region =
+            |word: &&str| word.matches('-').count() >= 2 && word.starts_with(|char: char| char.is_ascii_lowercase());
+        let missing = || Error::Refused("no region: set AWS_DEFAULT_REGION, or `aws configure`".to_owned());
+        line.split_whitespace().find(is_region).map(str::to_owned).ok_or_else(missing)
+    }
+
     /// Refuses short cuts in production.
     pub(crate) fn refuse_in_production(&self, what: &str) -> Result<(), Error> {
         if self.stage.production {

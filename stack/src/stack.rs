@@ -163,10 +163,7 @@ fn failure(event: &Tree) -> Option<String> {
 
 fn hint(reason: &str) -> Option<&'static str> {
     const HINTS: [(&str, &str); 5] = [
-        (
-            "already exists",
-            "something of that name is there and is not the stack's: delete it, or choose another `prefix`",
-        ),
+        ("already exists", "something of that name is there and belongs to somebody else: choose another `prefix`"),
         ("not authorized", "the deploying identity lacks the right that is named above"),
         ("AccessDenied", "the deploying identity lacks the right that is named above"),
         (
@@ -202,7 +199,7 @@ mod tests {
         };
         assert_eq!(
             end.wanted("pintail", &["CREATE_COMPLETE"]).unwrap_err().to_string(),
-            "stack pintail is ROLLBACK_COMPLETE\n  CREATE_FAILED RawBucket: raw-1 already exists\n  hint: something of that name is there and is not the stack's: delete it, or choose another `prefix`"
+            "stack pintail is ROLLBACK_COMPLETE\n  CREATE_FAILED RawBucket: raw-1 already exists\n  hint: something of that name is there and belongs to somebody else: choose another `prefix`"
         );
     }
 }

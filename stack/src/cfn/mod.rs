@@ -5,7 +5,7 @@
 //! dangles cannot be written:
 //!
 //! ```
-//! use stack::cfn::{Template, s3::Bucket};
+//! use stack::cfn::{Resource, Template, s3::Bucket};
 //! let mut template = Template::new("one bucket");
 //! let bucket = template.add(Bucket::default().named("RawBucket"));
 //! template.output("RawArn", "where files go", bucket.arn());
@@ -15,7 +15,7 @@
 //! A bucket has no URI:
 //!
 //! ```compile_fail,E0599
-//! use stack::cfn::{Template, s3::Bucket};
+//! use stack::cfn::{Resource, Template, s3::Bucket};
 //! let mut template = Template::new("one bucket");
 //! let bucket = template.add(Bucket::default().named("RawBucket"));
 //! template.output("RawUri", "where files go", bucket.uri());
@@ -24,7 +24,7 @@
 //! A name is not an ARN:
 //!
 //! ```compile_fail,E0308
-//! use stack::cfn::{Arn, Template, Value, s3::Bucket};
+//! use stack::cfn::{Arn, Resource, Template, Value, s3::Bucket};
 //! let mut template = Template::new("one bucket");
 //! let bucket = template.add(Bucket::default().named("RawBucket"));
 //! let arn: Value<Arn> = bucket.name();

@@ -50,5 +50,8 @@ fn delta(lake: &Lake, zone: Zone, name: &str) -> TableInput {
 }
 
 fn pascal(name: &str) -> String {
-    name.split('_').map(|part| part[..1].to_uppercase() + &part[1..]).collect()
+    let capital = |part: &str| {
+        part.chars().next().map(|first| first.to_uppercase().chain(part.chars().skip(1)).collect::<String>())
+    };
+    name.split('_').filter_map(capital).collect()
 }

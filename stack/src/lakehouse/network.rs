@@ -33,12 +33,12 @@ pub(super) fn network(template: &mut Template, lake: &Lake) -> Option<Placement>
     match lake.options.network {
         Network::None => None,
         Network::Given => Some(given(template)),
-        Network::Made => Some(made(template)),
+        Network::Made => Some(made(template, lake)),
     }
 }
 
 fn given(template: &mut Template) -> Placement {
-    let subnets = Parameter::subnets("The function's subnets. They need a way to S3, X-Ray and CloudWatch Logs.");
+    let subnets = Parameter::subnets("The function's subnets. They need a way to S3.");
     let groups = Parameter::security_groups("The function's security groups.");
     Placement {
         subnets: template.parameter("SubnetIds", &subnets),
@@ -49,7 +49,8 @@ fn given(template: &mut Template) -> Placement {
 const RANGE: &str = "10.80.0.0/24";
 const SUBNETS: [(&str, &str, u32); 2] = [("SubnetA", "10.80.0.0/25", 0), ("SubnetB", "10.80.0.128/25", 1)];
 
-fn made(template: &mut Template) -> Placement {
+/// Log lines and traces leave by way of Lambda itself; what the function calls is S3, and Step Functions where it may.
+fn made(template: &mut Template, lake: &Lake) -> Placement {
     let vpc =
         Vpc { cidr_block: Some(RANGE.to_owned()), enable_dns_hostnames: Some(true), enable_dns_support: Some(true) };
     let vpc = template.add(vpc.named("Network"));
@@ -62,15 +63,15 @@ fn made(template: &mut Template) -> Placement {
         Finding::Ours("open-egress"),
         "S3's addresses are public ones, and there is no route out but the endpoints",
     ));
-    let endpoints = template.add(endpoint_group(&vpc).named("EndpointGroup"));
-    for (id, service) in [("LogsEndpoint", "logs"), ("TraceEndpoint", "xray")] {
+    if lake.options.state_machine.is_some() {
+        let endpoints = template.add(endpoint_group(&vpc).named("EndpointGroup"));
         let interface = VpcEndpoint {
             private_dns_enabled: Some(true),
             security_group_ids: Some(vec![endpoints.group_id()]),
             subnet_ids: Some(subnets.to_vec()),
-            ..endpoint(&vpc, service, VpcEndpointType::Interface)
+            ..endpoint(&vpc, "states", VpcEndpointType::Interface)
         };
-        template.add(interface.named(id));
+        template.add(interface.named("StatesEndpoint"));
     }
     Placement { subnets: subnets.to_vec().into(), security_groups: vec![functions.group_id()].into() }
 }
