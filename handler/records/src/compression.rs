@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Read};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, is_input_failure};
-use crate::input::{Input, open_marked};
+use crate::input::{Input, open_whole};
 use crate::options::Compression;
 
 /// The largest zstd window, as a power of two: what the decoder may keep in memory.
@@ -16,7 +16,7 @@ const FETCH: usize = 256 * 1024;
 
 /// Opens the plain bytes of the object. Errors of the input stay marked as such (see [`crate::error::InputFailure`]).
 pub(crate) fn open_plain(input: &dyn Input, compression: Compression) -> Result<Box<dyn Read + Send>, Error> {
-    let raw = open_marked(input, 0)?;
+    let raw = open_whole(input)?;
     if compression != Compression::None && input.length() == 0 {
         return Err(Error::unreadable("the object is empty, not even a compressed nothing"));
     }
@@ -144,7 +144,7 @@ mod tests {
             fn length(&self) -> u64 {
                 100
             }
-            fn open(&self, _: u64) -> io::Result<Box<dyn Read + Send>> {
+            fn open(&self, _: std::ops::Range<u64>) -> io::Result<Box<dyn Read + Send>> {
                 struct Broken;
                 impl Read for Broken {
                     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
+use std::ops::Range;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
@@ -30,11 +31,11 @@ impl Input for Trickle {
         self.bytes.len() as u64
     }
 
-    fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
-        let position = usize::try_from(offset).unwrap();
+    fn open(&self, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
+        let place = |offset| usize::try_from(offset).unwrap();
         Ok(Box::new(TrickleReader {
-            bytes: self.bytes.clone(),
-            position,
+            bytes: self.bytes[..place(range.end)].to_vec(),
+            position: place(range.start),
             sizes: self.sizes.clone().into_iter().cycle(),
         }))
     }
