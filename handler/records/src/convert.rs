@@ -11,7 +11,9 @@ use crate::types::Type;
 
 pub(crate) mod booleans;
 pub(crate) mod cell;
+pub(crate) mod cells;
 pub(crate) mod characters;
+mod comma;
 pub(crate) mod decimals;
 pub(crate) mod floats;
 pub(crate) mod integers;
@@ -20,6 +22,7 @@ mod nested;
 pub(crate) mod temporal;
 
 use cell::Cell;
+use cells::Cells;
 use layout::Layout;
 pub use layout::check_format;
 
@@ -63,6 +66,18 @@ pub(crate) trait Slot: Send {
             Some(b'{' | b'[') | None => Err(Misfit::Type),
             Some(_) => self.take_text(json),
         }
+    }
+
+    /// Takes the values of a CSV column, one after the other, with a NULL where one is none of the type.
+    fn take_cells(&mut self, cells: Cells<'_>, textual: bool, misfit: &mut dyn FnMut(usize, Misfit)) {
+        cells.for_each(textual, |row, text| match text.map(|text| self.take_text(text)) {
+            Some(Ok(())) => {}
+            None => self.skip(),
+            Some(Err(reason)) => {
+                self.skip();
+                misfit(row, reason);
+            }
+        });
     }
 
     /// Takes a value of a Parquet column.
@@ -119,10 +134,18 @@ const SHOWN: usize = 200;
 
 impl ColumnBuilder {
     /// An empty column.
-    pub(crate) fn new(column: &Column) -> Result<Self, String> {
+    ///
+    /// `decimal` is the byte before the fraction of numbers, where it is not a point.
+    pub(crate) fn new(column: &Column, decimal: Option<u8>) -> Result<Self, String> {
         let layout = column.format.as_deref().map(|format| Layout::new(format, &column.data_type)).transpose();
         let layout = layout.map_err(|reason| format!("column {:?}: {reason}", column.name))?;
         let slot = create_slot(&column.data_type, layout)?;
+        let slot = match (decimal, &column.data_type) {
+            (Some(mark), Type::Decimal { .. } | Type::Float | Type::Double) if mark != b'.' => {
+                Box::new(comma::CommaSlot::new(slot, mark))
+            }
+            _ => slot,
+        };
         Ok(Self { name: column.name.clone(), data_type: column.data_type.clone(), not_null: column.not_null, slot })
     }
 
@@ -153,10 +176,35 @@ impl ColumnBuilder {
         format!("column {:?}: NULL is not allowed", self.name)
     }
 
-    /// Appends a value written as text.
-    pub(crate) fn append_text(&mut self, text: &str) -> Result<(), String> {
-        let result = self.slot.take_text(text);
-        self.settle(result, || show_text(text))
+    /// Appends the values of a CSV column; `refuse` is given the row and the reason of each that is none.
+    pub(crate) fn append_cells(&mut self, cells: Cells<'_>, mut refuse: impl FnMut(usize, String)) {
+        let textual = self.is_text();
+        let mut misfits = Vec::new();
+        self.slot.take_cells(cells, textual, &mut |row, misfit| misfits.push((row, misfit)));
+        let mut scratch = String::new();
+        for (row, misfit) in misfits {
+            let field = cells.fields.get(row * cells.width + cells.position).copied().unwrap_or_default();
+            let text = cells.reading.value(cells.text, field, (textual, &mut scratch)).unwrap_or_default();
+            let value = show_text(text);
+            refuse(row, format!("column {:?}: {}", self.name, misfit.explain(&value, &self.data_type)));
+        }
+        if self.not_null {
+            let reason = self.refuse_null();
+            cells.for_each(textual, |row, text| {
+                if text.is_none() {
+                    refuse(row, reason.clone());
+                }
+            });
+        }
+    }
+
+    /// Appends NULLs for a column that the file does not have.
+    pub(crate) fn append_nulls(&mut self, count: usize, mut refuse: impl FnMut(usize, String)) {
+        for row in 0..count {
+            if let Err(reason) = self.append_null() {
+                refuse(row, reason);
+            }
+        }
     }
 
     /// Appends a value written as JSON.

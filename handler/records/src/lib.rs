@@ -11,8 +11,10 @@
 //! value converts to its declared type exactly or its record is rejected.
 
 mod batch;
+mod block;
 mod compression;
 mod convert;
+mod crew;
 mod csv;
 mod error;
 mod infer;
@@ -21,6 +23,7 @@ mod json;
 mod object;
 mod options;
 mod parquet;
+mod passed;
 mod plan;
 mod reader;
 mod survey;
@@ -34,9 +37,10 @@ pub use batch::{Batch, Reject};
 pub use convert::check_format;
 pub use error::Error;
 pub use input::{FileInput, Input, MemoryInput};
-pub use options::{Compression, Format, Options};
+pub use options::{Compression, Format, Options, Ragged};
+pub use passed::Passed;
 pub use plan::{Column, Plan, RESCUED};
-pub use reader::{Reader, read};
+pub use reader::{Reader, read, read_on, settle};
 pub use survey::{Depth, Survey, SurveyedColumn, survey};
 pub use text::check_encoding;
 pub use types::{Type, UnknownType};

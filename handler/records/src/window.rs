@@ -8,9 +8,8 @@ use crate::input::Input;
 use crate::options::Options;
 use crate::text::open_text;
 
-/// The largest record, in bytes. A longer one makes the object unreadable (or, where only an unclosed quote makes it
-/// long, is not believed to be one record).
-pub(crate) const LIMIT: usize = 64 * 1024 * 1024;
+/// The largest record, in bytes. A longer one is a reject.
+pub(crate) const LIMIT: usize = 16 * 1024 * 1024;
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 * 1024;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayBuilder, ArrayRef, BinaryBuilder, StringBuilder};
 use arrow::error::ArrowError;
-use serde::de::IgnoredAny;
 
 use super::cell::Cell;
 use super::{Misfit, Slot};
+use crate::object::check_json;
 
 /// The text of a JSON string, which stands in its quotes.
 pub(crate) fn parse_string(json: &str) -> Result<Cow<'_, str>, Misfit> {
@@ -18,28 +18,6 @@ pub(crate) fn parse_string(json: &str) -> Result<Cow<'_, str>, Misfit> {
     serde_json::from_str(json)
         .map(Cow::Owned)
         .map_err(|_| Misfit::Rule("is no text: it has an escape of half a character".to_owned()))
-}
-
-/// JSON text without the whitespace between its tokens.
-pub(crate) fn compact(json: &str) -> Cow<'_, str> {
-    if !json.bytes().any(|byte| byte.is_ascii_whitespace()) {
-        return Cow::Borrowed(json);
-    }
-    let mut text = String::with_capacity(json.len());
-    let (mut quoted, mut escaped) = (false, false);
-    for letter in json.chars() {
-        if quoted || !letter.is_ascii_whitespace() {
-            text.push(letter);
-        }
-        if escaped {
-            escaped = false;
-        } else if quoted && letter == '\\' {
-            escaped = true;
-        } else if letter == '"' {
-            quoted = !quoted;
-        }
-    }
-    Cow::Owned(text)
 }
 
 #[derive(Default)]
@@ -60,7 +38,7 @@ impl Slot for VarcharSlot {
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        let text = if json.starts_with('"') { parse_string(json)? } else { compact(json) };
+        let text = if json.starts_with('"') { parse_string(json)? } else { Cow::Borrowed(json) };
         self.take_text(&text)
     }
 
@@ -114,7 +92,7 @@ impl Slot for BlobSlot {
     }
 }
 
-/// JSON text. From CSV as it is written; from JSON without the whitespace between tokens.
+/// JSON text, as it is written.
 #[derive(Default)]
 pub(super) struct JsonSlot(StringBuilder);
 
@@ -128,13 +106,13 @@ impl Slot for JsonSlot {
     }
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
-        serde_json::from_str::<IgnoredAny>(text).map_err(|error| Misfit::Because(error.to_string()))?;
+        check_json(text).map_err(Misfit::Because)?;
         self.0.append_value(text);
         Ok(())
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        self.0.append_value(compact(json));
+        self.0.append_value(json);
         Ok(())
     }
 
@@ -207,12 +185,6 @@ impl Slot for UuidSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_is_kept_without_its_whitespace() {
-        assert_eq!(compact("{ \"a b\" : [ 1,\t\"\\\" \" ] }"), "{\"a b\":[1,\"\\\" \"]}");
-        assert_eq!(compact("1.50"), "1.50");
-    }
 
     #[test]
     fn only_the_canonical_text_is_a_uuid() {

@@ -174,7 +174,7 @@ impl Slot for StructSlot {
         if json.starts_with('"') {
             return self.take_json(&super::characters::parse_string(json)?);
         }
-        let object = Object::parse(json).map_err(|error| explain_json(&error))?;
+        let object = Object::parse(json).map_err(Misfit::Because)?;
         if let Some(key) = object.find_duplicate() {
             return Err(Misfit::Because(format!("the key {key:?} stands twice")));
         }
