@@ -9,6 +9,7 @@ use arrow::error::ArrowError;
 use crate::plan::Column;
 use crate::types::Type;
 
+mod blobs;
 pub(crate) mod booleans;
 pub(crate) mod cell;
 pub(crate) mod cells;
@@ -17,14 +18,15 @@ mod comma;
 pub(crate) mod decimals;
 pub(crate) mod floats;
 pub(crate) mod integers;
+mod intervals;
 mod layout;
+mod maps;
 mod nested;
 pub(crate) mod temporal;
 
 use cell::Cell;
 use cells::Cells;
 use layout::Layout;
-pub use layout::check_format;
 
 /// Why a value does not convert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,23 +102,49 @@ fn create_slot(data_type: &Type, layout: Option<Layout>) -> Result<Box<dyn Slot>
         Type::USmallInt => Box::new(integers::IntegerSlot::<native::UInt16Type>::new()),
         Type::UInteger => Box::new(integers::IntegerSlot::<native::UInt32Type>::new()),
         Type::UBigInt => Box::new(integers::IntegerSlot::<native::UInt64Type>::new()),
-        Type::HugeInt => Box::new(decimals::DecimalSlot::huge_integer().map_err(|error| error.to_string())?),
+        Type::HugeInt => Box::new(decimals::DecimalSlot::huge_integer(true).map_err(|error| error.to_string())?),
+        Type::UHugeInt => Box::new(decimals::DecimalSlot::huge_integer(false).map_err(|error| error.to_string())?),
         Type::Decimal { precision, scale } => {
             Box::new(decimals::DecimalSlot::new(*precision, *scale).map_err(|error| error.to_string())?)
         }
         Type::Float => Box::new(floats::FloatSlot::default()),
         Type::Double => Box::new(floats::DoubleSlot::default()),
         Type::Varchar => Box::new(characters::VarcharSlot::default()),
-        Type::Blob => Box::new(characters::BlobSlot::default()),
+        Type::Text(length) => Box::new(characters::TextSlot::of_length(*length)),
+        Type::Enum(values) => Box::new(characters::TextSlot::one_of(values)),
+        Type::Blob => Box::new(blobs::BlobSlot::new(blobs::Form::Plain)),
         Type::Json => Box::new(characters::JsonSlot::default()),
         Type::Uuid => Box::new(characters::UuidSlot::default()),
         Type::Date => Box::new(temporal::DateSlot::new(layout)),
         Type::Time => Box::new(temporal::TimeSlot::new(layout)),
-        Type::Timestamp => Box::new(temporal::TimestampSlot::new(layout, false)),
-        Type::TimestampTz => Box::new(temporal::TimestampSlot::new(layout, true)),
+        Type::Timestamp | Type::TimestampTz | Type::TimestampS | Type::TimestampMs => {
+            Box::new(temporal::TimestampSlot::new(layout, data_type))
+        }
+        Type::Interval => Box::new(intervals::IntervalSlot::default()),
         Type::List(element) => Box::new(nested::ListSlot::new(element)?),
         Type::Struct(fields) => Box::new(nested::StructSlot::new(fields)?),
+        Type::Map(key, value) => Box::new(maps::MapSlot::new(key, value)?),
     })
+}
+
+/// The slot for a type whose values are written in a declared way.
+fn create_formatted(data_type: &Type, format: &str) -> Result<Box<dyn Slot>, String> {
+    match data_type {
+        Type::Blob => Ok(Box::new(blobs::BlobSlot::new(format.parse()?))),
+        _ => create_slot(data_type, Some(Layout::new(format, data_type)?)),
+    }
+}
+
+/// Checks that a format can write every value of a type, and nothing but it.
+///
+/// The words for dates and times: `%Y %y %m %b %B %d %j %a %A` for dates, `%H %I %p %M %S %f %g` for times (`%f` 1 to 6
+/// digits of a fraction, `%g` 1 to 3), `%z` for the zone (`+HH:MM`, `+HHMM`, `+HH`, `Z`); `%F %D %T %R` for the usual
+/// groups; `%%`. A `-` after the percent sign changes nothing: numbers may always be short. For a BLOB: `hex`, `base64`.
+///
+/// # Errors
+/// With what is wrong, for whoever declared it.
+pub fn check_format(format: &str, data_type: &Type) -> Result<(), String> {
+    create_formatted(data_type, format).map(|_| ())
 }
 
 /// The values of one plan column, and the reasons why a value is none of them.
@@ -137,9 +165,11 @@ impl ColumnBuilder {
     ///
     /// `decimal` is the byte before the fraction of numbers, where it is not a point.
     pub(crate) fn new(column: &Column, decimal: Option<u8>) -> Result<Self, String> {
-        let layout = column.format.as_deref().map(|format| Layout::new(format, &column.data_type)).transpose();
-        let layout = layout.map_err(|reason| format!("column {:?}: {reason}", column.name))?;
-        let slot = create_slot(&column.data_type, layout)?;
+        let slot = match column.format.as_deref() {
+            Some(format) => create_formatted(&column.data_type, format),
+            None => create_slot(&column.data_type, None),
+        };
+        let slot = slot.map_err(|reason| format!("column {:?}: {reason}", column.name))?;
         let slot = match (decimal, &column.data_type) {
             (Some(mark), Type::Decimal { .. } | Type::Float | Type::Double) if mark != b'.' => {
                 Box::new(comma::CommaSlot::new(slot, mark))
@@ -151,13 +181,15 @@ impl ColumnBuilder {
 
     /// Whether an empty text is a value of the type, and not a NULL.
     pub(crate) fn is_text(&self) -> bool {
-        matches!(self.data_type, Type::Varchar | Type::Blob)
+        matches!(self.data_type, Type::Varchar | Type::Text(_) | Type::Enum(_) | Type::Blob)
     }
 
     /// Whether an array of these very values needs no conversion.
     pub(crate) fn is_native(&self, data_type: &arrow::datatypes::DataType) -> bool {
-        let checked = matches!(self.data_type, Type::Json | Type::Uuid | Type::List(_) | Type::Struct(_));
-        !checked && self.data_type.arrow() == *data_type
+        let nested = matches!(self.data_type, Type::List(_) | Type::Struct(_) | Type::Map(..));
+        let text = matches!(self.data_type, Type::Json | Type::Uuid | Type::Text(_) | Type::Enum(_));
+        let narrow = matches!(self.data_type, Type::TimestampS | Type::TimestampMs | Type::UHugeInt);
+        !nested && !text && !narrow && self.data_type.arrow() == *data_type
     }
 
     /// Whether NULL is refused.

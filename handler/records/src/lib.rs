@@ -4,6 +4,7 @@
 //! ```text
 //! Input ─► plain bytes ─► text ─► records ─► values ─► Batch { rows, rejects }
 //! input.rs  compression.rs  text.rs  csv.rs json.rs parquet.rs  convert/  batch.rs
+//!                                  └ block.rs, crew.rs: in blocks, on several threads
 //! ```
 //!
 //! [`survey()`] looks at an object (names, inferred types), a [`Plan`] says what each column must be, [`read()`] walks the
@@ -26,6 +27,7 @@ mod parquet;
 mod passed;
 mod plan;
 mod reader;
+mod signature;
 mod survey;
 mod text;
 #[cfg(test)]
@@ -37,7 +39,7 @@ pub use batch::{Batch, Reject};
 pub use convert::check_format;
 pub use error::Error;
 pub use input::{FileInput, Input, MemoryInput};
-pub use options::{Compression, Format, Options, Ragged};
+pub use options::{Bounds, Compression, Format, Options, Ragged};
 pub use passed::Passed;
 pub use plan::{Column, Plan, RESCUED};
 pub use reader::{Reader, read, read_on, settle};

@@ -25,6 +25,26 @@ pub enum Compression {
     Gzip,
     /// One or more zstd frames, with a window of 128 MiB at most; a checksum must verify where there is one.
     Zstd,
+    /// One or more bzip2 streams; each checksum must verify.
+    Bzip2,
+    /// One or more xz streams, with a dictionary of 128 MiB at most; each check must verify.
+    Xz,
+}
+
+/// What a compressed object may unpack to; beyond either it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bounds {
+    /// Bytes.
+    pub bytes: u64,
+    /// Times its own size, and 16 MiB more.
+    pub ratio: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { bytes: 1 << 40, ratio: 1000 }
+    }
 }
 
 /// What happens with a CSV record that lacks fields at its end.
@@ -81,6 +101,9 @@ pub struct Options {
     /// Whether JSON records follow each other without line ends between them.
     #[serde(skip_serializing_if = "is_default")]
     pub concatenated: bool,
+    /// How large the object may be when it is unpacked.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bounds: Bounds,
     /// CSV texts that mean NULL; by default only the empty one. They have no meaning in JSON and Parquet.
     pub null_tokens: Vec<String>,
 }
@@ -102,6 +125,7 @@ impl Default for Options {
             trim: false,
             decimal: None,
             concatenated: false,
+            bounds: Bounds::default(),
             null_tokens: vec![String::new()],
         }
     }

@@ -1,13 +1,16 @@
 //! Parquet: typed already, and still converted value by value to what is declared. The Parquet schema counts, not the
 //! Arrow schema that some writers hide in the footer.
 
+use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::RowGroupMetaData;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, Time64MicrosecondType, TimeUnit};
 use arrow::error::ArrowError;
@@ -18,7 +21,7 @@ use crate::convert::ColumnBuilder;
 use crate::convert::cell::{Cell, render_object};
 use crate::convert::temporal::DAY;
 use crate::error::Error;
-use crate::input::Input;
+use crate::input::{Input, open_range};
 use crate::passed::Passed;
 use crate::plan::Plan;
 use crate::survey::{Survey, SurveyedColumn};
@@ -44,12 +47,34 @@ fn count_rows(metadata: &ArrowReaderMetadata) -> i64 {
     metadata.metadata().file_metadata().num_rows()
 }
 
+/// Refuses what is encrypted or packed in a way that is not read, by name.
+fn refuse_unread(metadata: &ArrowReaderMetadata) -> Result<(), Error> {
+    for column in metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns) {
+        if let Compression::LZO = column.compression() {
+            let name = column.column_path();
+            return Err(Error::unreadable(format!("the column {name} is packed with LZO, which is not read")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the object is wholly encrypted: it ends in other letters than plain Parquet.
+fn is_encrypted(input: &dyn Input) -> Result<bool, Error> {
+    let mut end = Vec::new();
+    open_range(input, input.length().saturating_sub(4)..input.length())?.read_to_end(&mut end)?;
+    Ok(end == b"PARE")
+}
+
 /// Reads the footer. Old 96-bit timestamps are taken as microseconds, since nanoseconds would not reach the year 9999.
 fn read_footer(input: &dyn Input) -> Result<ArrowReaderMetadata, Error> {
+    if is_encrypted(input)? {
+        return Err(Error::unreadable("the Parquet object is encrypted, which is not read"));
+    }
     let whole = Whole::new(input);
     let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let plain =
         guard(|| ArrowReaderMetadata::load(&whole, options())).and_then(|result| whole.failure().sort(result))?;
+    refuse_unread(&plain)?;
     let parsed = Arc::clone(plain.metadata());
     let mut changed = false;
     let fields: Vec<Field> = plain

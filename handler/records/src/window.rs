@@ -29,7 +29,7 @@ pub(crate) struct Window {
 impl Window {
     /// Opens the object's text; a byte order mark is passed over.
     pub(crate) fn open(input: &dyn Input, options: &Options) -> Result<Self, Error> {
-        let source = open_text(open_plain(input, options.compression)?, options.encoding.as_deref())?;
+        let source = open_text(open_plain(input, options)?, options.encoding.as_deref())?;
         let mut window = Self { source, buffer: Vec::new(), start: 0, end: 0, offset: 0, over: false };
         window.fill()?;
         if window.bytes().starts_with(MARK) {

@@ -1,9 +1,10 @@
-//! Text, bytes, JSON text and UUIDs.
+//! Text, JSON text and UUIDs.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayBuilder, ArrayRef, BinaryBuilder, StringBuilder};
+use arrow::array::{ArrayBuilder, ArrayRef, StringBuilder};
 use arrow::error::ArrowError;
 
 use super::cell::Cell;
@@ -54,41 +55,56 @@ impl Slot for VarcharSlot {
     }
 }
 
-#[derive(Default)]
-pub(super) struct BlobSlot(BinaryBuilder);
+/// Text that keeps a rule.
+pub(super) struct TextSlot {
+    inner: VarcharSlot,
+    /// The characters that there may be.
+    length: usize,
+    /// The texts that there may be; any where there are none.
+    values: HashSet<String>,
+}
 
-impl Slot for BlobSlot {
+impl TextSlot {
+    pub(super) fn of_length(length: u32) -> Self {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        Self { inner: VarcharSlot::default(), length, values: HashSet::new() }
+    }
+
+    pub(super) fn one_of(values: &[String]) -> Self {
+        Self { inner: VarcharSlot::default(), length: usize::MAX, values: values.iter().cloned().collect() }
+    }
+}
+
+impl Slot for TextSlot {
     fn skip(&mut self) {
-        self.0.append_null();
+        self.inner.skip();
     }
 
     fn length(&self) -> usize {
-        self.0.len()
+        self.inner.length()
     }
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
-        self.0.append_value(text);
-        Ok(())
+        if !self.values.is_empty() && !self.values.contains(text) {
+            return Err(Misfit::Type);
+        }
+        if text.len() > self.length && text.chars().count() > self.length {
+            return Err(Misfit::Because("it is longer".to_owned()));
+        }
+        self.inner.take_text(text)
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        if !json.starts_with('"') {
-            return Err(Misfit::Type);
-        }
-        self.take_text(&parse_string(json)?)
+        let text = if json.starts_with('"') { parse_string(json)? } else { Cow::Borrowed(json) };
+        self.take_text(&text)
     }
 
     fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Text(text) => self.0.append_value(text),
-            Cell::Bytes(bytes) => self.0.append_value(bytes),
-            _ => return Err(Misfit::Type),
-        }
-        Ok(())
+        self.take_text(&cell.to_text().ok_or_else(|| Misfit::Rule("is not UTF-8 text".to_owned()))?)
     }
 
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish()))
+        self.inner.finish()
     }
 }
 
@@ -185,6 +201,18 @@ impl Slot for UuidSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_keeps_its_length_and_an_enum_its_values() {
+        let mut text = TextSlot::of_length(2);
+        assert_eq!(text.take_text("éé"), Ok(()));
+        assert_eq!(text.take_text("abc"), Err(Misfit::Because("it is longer".to_owned())));
+        let mut one = TextSlot::one_of(&["a".to_owned(), "b".to_owned()]);
+        assert_eq!(
+            (one.take_text("b"), one.take_json("\"a\""), one.take_text("A")),
+            (Ok(()), Ok(()), Err(Misfit::Type))
+        );
+    }
 
     #[test]
     fn only_the_canonical_text_is_a_uuid() {

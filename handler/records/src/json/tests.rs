@@ -62,10 +62,13 @@ fn numbers_keep_their_digits() {
 
 #[test]
 fn a_value_of_another_kind_is_rejected() {
-    let outcome = json("{\"a\":1.0}\n{\"a\":true}\n{\"a\":[1]}\n{\"a\":\" 1\"}\n{\"a\":\"\"}\n{\"a\":1e2}\n{\"b\":\"yes\"}\n{\"b\":1}\n").plan(&[("a", "INTEGER"), ("b", "BOOLEAN")]).read();
-    assert_eq!(reasons(&outcome)[0], (1, "column \"a\": 1.0 is not INTEGER".to_owned()));
+    let text = "{\"a\":1.5}\n{\"a\":true}\n{\"a\":[1]}\n{\"a\":\" 1\"}\n{\"a\":\"\"}\n{\"a\":\"1e2\"}\n{\"b\":\"yes\"}\n{\"b\":1}\n";
+    let outcome = json(text).plan(&[("a", "INTEGER"), ("b", "BOOLEAN")]).read();
+    assert_eq!(reasons(&outcome)[0], (1, "column \"a\": 1.5 is not INTEGER".to_owned()));
     assert_eq!(reasons(&outcome)[6], (7, "column \"b\": \"yes\" is not BOOLEAN".to_owned()));
     assert_eq!(outcome.rejects.len(), 8);
+    let outcome = json("{\"a\":1e2}\n{\"a\":2.0}\n").plan(&[("a", "BIGINT")]).read();
+    assert_eq!(shown(&outcome, 0), ["100", "2"]);
 }
 
 #[test]
