@@ -92,6 +92,8 @@ struct Walk<'a> {
     summary: Summary,
     claims: Claims<'a>,
     restless: HashMap<String, u32>,
+    /// Gold as the last batch left it, while nothing was looked at since.
+    latest: Option<Vec<GoldEntry>>,
     /// The present fingerprint of each source, by table.
     fingerprints: HashMap<String, String>,
 }
@@ -108,6 +110,7 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         summary: Summary::default(),
         claims: Claims::new(run, request.again),
         restless: HashMap::new(),
+        latest: None,
         fingerprints: HashMap::new(),
     };
     let mut pending = walk.keys().await?;
@@ -129,7 +132,10 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         }
         pending.extend(held);
     }
-    let gold = walk.refresh_gold().await?;
+    let gold = match walk.latest.take() {
+        Some(gold) => gold,
+        None => walk.refresh_gold().await?,
+    };
     walk.retell(&gold);
     Ok(walk.summary)
 }
@@ -249,6 +255,7 @@ impl Walk<'_> {
         }
         self.claims.published();
         let gold = self.refresh_gold().await?;
+        self.latest = Some(gold.clone());
         let (mut seen, mut again) = (Vec::new(), Vec::new());
         for published in outcomes.published {
             match failed_below(&self.run.project, &published, &gold) {

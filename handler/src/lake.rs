@@ -16,7 +16,7 @@ pub mod store;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use object_store::ObjectStore;
@@ -155,7 +155,12 @@ pub struct LogPlace {
     pub root: Arc<dyn ObjectStore>,
     /// The table's folder within the bucket.
     pub url: Url,
+    /// What tells the commits that are listed or put through the stores.
+    pub seen: SeenCommits,
 }
+
+/// Commits of a table's log by version, each with what tells it from another table's of the same name.
+pub type SeenCommits = Arc<Mutex<HashMap<u64, String>>>;
 
 /// What a zone can do. Names are paths below it, with `/`.
 trait Zone: std::fmt::Debug + Send + Sync {

@@ -1,0 +1,247 @@
+//! The lake on S3 while requests fail, processes die and workers meet: the tables must be those of the raw files.
+//!
+//! - [`server`] is an S3 server (`MiniStack`, a plain process), [`proxy`] stands between it and each `pintail` process and
+//!   lets one request or many meet one of the [`faults`].
+//! - [`world`] is a lake in buckets with processes at work on it, [`batches`] what changes in raw between two runs.
+//! - What the tables must be comes from the oracle of the convergence tests, which reads their Delta logs and Parquet
+//!   files by itself.
+//!
+//! By default a sample: every 11th request of a batch meets a fault, every 17th kills, in turns of what can go wrong.
+//! `PINTAIL_S3_STEP=1` takes every request, `PINTAIL_S3_TURNS=16` lets each of them meet all that can go wrong with it
+//! (2 for being killed), one after the other; `PINTAIL_S3_RUNS` is the number of batches that things go wrong in at random and
+//! `PINTAIL_S3_SEED` what they depend on:
+//!
+//! ```sh
+//! PINTAIL_S3_STEP=1 PINTAIL_S3_TURNS=16 PINTAIL_S3_RUNS=200 cargo test -p handler --test s3 -- --nocapture
+//! ```
+
+#![expect(clippy::expect_used, clippy::panic, reason = "all of this is a test; a panic is how it fails")]
+
+mod batches;
+#[path = "../convergence/delta.rs"]
+mod delta;
+mod faults;
+#[path = "../convergence/files.rs"]
+mod files;
+mod http;
+#[path = "../convergence/oracle.rs"]
+mod oracle;
+#[path = "../function/process.rs"]
+mod process;
+mod proxy;
+mod server;
+mod world;
+
+use std::panic::resume_unwind;
+use std::time::Duration;
+
+use faults::{ASLEEP, Fault, KILLED, ON_THE_WAY, PASSING, Turn};
+use proxy::{Kind, Plan};
+use server::Server;
+use world::World;
+
+/// A number from the environment: the edge of the test binary.
+#[expect(clippy::disallowed_methods, reason = "the edge of the process")]
+fn setting(name: &str, default: usize) -> usize {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text:?} is not a whole number")),
+        Err(_) => default,
+    }
+}
+
+/// Shown with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "what a test tells of itself")]
+fn tell(what: &impl std::fmt::Display) {
+    println!("{what}");
+}
+
+/// How many requests a batch has at least; fewer would mean that the proxy is not on the way.
+const REQUESTS: usize = 80;
+
+/// Disturbs batch after batch of one lake, each at another request, until a batch has no request of that number.
+/// Afterwards the work is completed undisturbed, and the tables must be right.
+fn disturb_each(turns: &'static [Turn], step: usize, of_the_first: bool) {
+    let server = Server::start();
+    let step = setting("PINTAIL_S3_STEP", step).max(1);
+    let (mut world, mut told) = (prepared(&server, of_the_first), Tally::default());
+    for turn in 0..setting("PINTAIL_S3_TURNS", 1) {
+        for place in 0.. {
+            if of_the_first && place > 0 {
+                world = prepared(&server, true);
+            }
+            let plan = Plan::At { kind: Kind::Any, number: 1 + place * step, turns, turn: turn + place };
+            batches::change(&world, told.batches + 1);
+            if !disturb(&mut world, plan, &mut told) {
+                assert!(place * step >= REQUESTS, "a batch has only {} requests", place * step);
+                break;
+            }
+        }
+    }
+    world.check_rest().unwrap_or_else(|wrong| panic!("{wrong}"));
+    tell(&told);
+}
+
+fn prepared(server: &Server, empty: bool) -> World<'_> {
+    let world = World::new(server);
+    batches::begin(&world);
+    if !empty {
+        world.complete().unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+    world
+}
+
+/// One batch; whether the plan came to anything.
+fn disturb(world: &mut World<'_>, plan: Plan, told: &mut Tally) -> bool {
+    let done = world.ingest(plan);
+    let result = done.ended_well().and_then(|()| told.finish(world, &done)).and_then(|()| world.check());
+    if let Err(wrong) = result {
+        panic!("{plan:?}: {wrong}\nfirst: {done}");
+    }
+    done.fault().is_some()
+}
+
+/// What happened in all.
+#[derive(Default)]
+struct Tally {
+    batches: usize,
+    requests: usize,
+    faults: usize,
+    completed: usize,
+    runs: usize,
+}
+
+impl Tally {
+    /// Completes a batch.
+    fn finish(&mut self, world: &World<'_>, done: &world::Done) -> Result<(), String> {
+        self.batches += 1;
+        self.requests += done.seen.len();
+        self.faults += done.seen.iter().filter(|seen| seen.fault.is_some()).count();
+        self.runs += 1;
+        if done.is_complete() {
+            self.completed += 1;
+            return Ok(());
+        }
+        self.runs += world.complete()?;
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { batches, requests, faults, completed, runs } = self;
+        write!(
+            formatter,
+            "{batches} disturbed batches: {requests} requests, {faults} of them met a fault; {completed} batches were \
+             completed by the disturbed run, the others by the {} undisturbed runs that followed",
+            runs - batches
+        )
+    }
+}
+
+#[test]
+fn any_request_of_a_batch_may_fail() {
+    disturb_each(&ON_THE_WAY, 11, false);
+}
+
+#[test]
+fn any_request_of_a_first_batch_may_fail() {
+    disturb_each(&ON_THE_WAY, 37, true);
+}
+
+#[test]
+fn the_process_may_be_killed_at_any_request_of_a_batch() {
+    disturb_each(&KILLED, 17, false);
+}
+
+#[test]
+fn nothing_is_published_from_a_corrupted_body() {
+    const BODIES: [&str; 6] = ["/sales/", "/receipts/", "/project.json", ".parquet", "_delta_log/0", "/attempts/"];
+    let server = Server::start();
+    let (mut world, mut told) = (prepared(&server, false), Tally::default());
+    for (number, part) in (1..).zip(BODIES) {
+        batches::add(&world, number);
+        let fault = if number % 2 == 0 { Fault::Truncated } else { Fault::Corrupted };
+        let done = world.ingest(Plan::Always { kind: Kind::Of(part), fault });
+        // Rows may be missing yet.
+        let wrong = done.ended_well().and_then(|()| world.differences()).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let published = wrong.lines().find(|line| line.starts_with("silver.") && line.contains(": + "));
+        assert_eq!(published, None, "{done}");
+        told.finish(&world, &done)
+            .and_then(|()| world.check())
+            .unwrap_or_else(|wrong| panic!("{wrong}\nfirst: {done}"));
+    }
+    tell(&told);
+}
+
+#[test]
+fn any_request_for_a_large_object_may_fail() {
+    let server = Server::start();
+    let (mut world, mut told) = (prepared(&server, false), Tally::default());
+    let kind = Kind::Of("/notes/");
+    for turn in (0..ON_THE_WAY.len()).step_by(setting("PINTAIL_S3_STEP", 3)) {
+        batches::add_large(&world, turn);
+        disturb(&mut world, Plan::At { kind, number: turn % 12 + 1, turns: &ON_THE_WAY, turn }, &mut told);
+    }
+    world.check_rest().unwrap_or_else(|wrong| panic!("{wrong}"));
+    tell(&told);
+}
+
+#[test]
+fn long_runs_end_with_the_right_tables_whatever_goes_wrong() {
+    let server = Server::start();
+    server.keep_versions();
+    let (mut world, mut told) = (prepared(&server, false), Tally::default());
+    let seed = setting("PINTAIL_S3_SEED", 1) as u64;
+    for number in 1..=setting("PINTAIL_S3_RUNS", 6) {
+        batches::change(&world, number);
+        let (turns, one_in): (&'static [Turn], u64) =
+            [(&PASSING[..], 15), (&ON_THE_WAY, 100), (&PASSING, 50), (&KILLED, 200)][number % 4];
+        disturb(&mut world, Plan::Random { one_in, turns, seed: seed * 1_000_000 + number as u64 * 1000 }, &mut told);
+    }
+    world.check_rest().unwrap_or_else(|wrong| panic!("{wrong}"));
+    tell(&told);
+}
+
+/// How long a worker sleeps: longer than its lease holds.
+const SLEEP: Duration = Duration::from_secs(32);
+
+/// It was taken for dead, another did its work, and then it goes on with what it was about to write.
+#[test]
+fn a_worker_that_slept_past_its_lease_changes_nothing() {
+    let server = Server::start();
+    let numbers: Vec<usize> = (0..40).step_by(setting("PINTAIL_S3_STEP", 6).max(1)).collect();
+    let mut slept = 0;
+    for numbers in numbers.chunks(8) {
+        slept += std::thread::scope(|scope| {
+            let server = &server;
+            let sleepers: Vec<_> =
+                numbers.iter().map(|&number| scope.spawn(move || oversleep(server, number))).collect();
+            sleepers
+                .into_iter()
+                .map(|sleeper| sleeper.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .filter(|slept| *slept)
+                .count()
+        });
+    }
+    tell(&format!("{slept} workers slept before or after a write, each for {SLEEP:?}"));
+    assert!(slept * 2 > numbers.len(), "only {slept} of {} workers had as many writes", numbers.len());
+}
+
+/// Whether the process has so many writes.
+fn oversleep(server: &Server, number: usize) -> bool {
+    let mut world = prepared(server, false);
+    batches::change(&world, number + 1);
+    let sleeper = world.start_ingest(Plan::At { kind: Kind::Write, number: number + 1, turns: &ASLEEP, turn: number });
+    let slept = sleeper.falls_asleep();
+    if slept {
+        std::thread::sleep(SLEEP);
+    }
+    let result = world.complete().and_then(|_| world.check());
+    sleeper.wake();
+    let done = sleeper.finish();
+    let result = result.and_then(|()| done.ended_well()).and_then(|()| world.check()).and_then(|()| world.check_rest());
+    if let Err(wrong) = result {
+        panic!("asleep at write {}: {wrong}\nthe sleeper: {done}", number + 1);
+    }
+    slept
+}
