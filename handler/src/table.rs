@@ -7,6 +7,7 @@ mod log;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,8 @@ pub struct Table {
     /// The local folder where its data files are read and written.
     pub folder: PathBuf,
     lake: Arc<Lake>,
+    /// Commits that other writers won, of all tables that were opened together.
+    conflicts: Arc<AtomicU64>,
     /// The version that was seen last; never trusted without a look at the log.
     last: Arc<Mutex<Option<Seen>>>,
 }
@@ -64,18 +67,26 @@ struct Log {
 pub struct Tables {
     lake: Arc<Lake>,
     open: Mutex<HashMap<String, Table>>,
+    conflicts: Arc<AtomicU64>,
 }
 
 impl Tables {
     /// None is open yet.
     pub fn new(lake: Arc<Lake>) -> Self {
-        Self { lake, open: Mutex::default() }
+        Self { lake, open: Mutex::default(), conflicts: Arc::default() }
     }
 
     /// A table by its name, `silver/orders`.
     pub fn table(&self, name: &str) -> Table {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.entry(name.to_owned()).or_insert_with(|| Table::new(&self.lake, name)).clone()
+        let conflicts = &self.conflicts;
+        let table = || Table { conflicts: Arc::clone(conflicts), ..Table::new(&self.lake, name) };
+        open.entry(name.to_owned()).or_insert_with(table).clone()
+    }
+
+    /// Commits that other writers won so far.
+    pub fn conflicts(&self) -> u64 {
+        self.conflicts.load(Ordering::Relaxed)
     }
 
     /// Looks at tables side by side; then [`Table::seen`] tells what was found.
@@ -108,7 +119,7 @@ pub enum Decision<T> {
 impl Table {
     /// A table of the lake by its name, `silver/orders`.
     pub fn new(lake: &Arc<Lake>, name: &str) -> Self {
-        Self { name: name.to_owned(), folder: lake.local(name), lake: Arc::clone(lake), last: Arc::default() }
+        Self { name: name.to_owned(), folder: lake.local(name), lake: Arc::clone(lake), conflicts: Arc::default(), last: Arc::default() }
     }
 
     /// Its log, as delta-rs reads and writes it.
@@ -341,6 +352,7 @@ impl Table {
                     return Ok((Some(after), note));
                 }
                 Err(TransactionError::VersionAlreadyExists(_)) => {
+                    self.conflicts.fetch_add(1, Ordering::Relaxed);
                     if started.elapsed() > patience {
                         return Err(Error::Contended { table: self.name.clone(), seconds: patience.as_secs() });
                     }

@@ -38,6 +38,7 @@ impl Cloud {
         docker::engine()?;
         let unique = Uuid::new_v4();
         let network = format!("pintail-{unique}");
+        let account = format!("{:012}", unique.as_u128() % 1_000_000_000_000);
         let (name, tag) = MINISTACK.name_and_tag();
         let started = |source| Error::Container { image: MINISTACK.whole(), source };
         let container = GenericImage::new(name, tag)
@@ -46,6 +47,8 @@ impl Cloud {
             .with_container_name(&network)
             .with_network(&network)
             .with_mount(Mount::bind_mount("/var/run/docker.sock", "/var/run/docker.sock"))
+            // Also the account of whoever pushes to the registry, which knows no credentials.
+            .with_env_var("MINISTACK_ACCOUNT_ID", &account)
             .with_env_var("DOCKER_NETWORK", &network)
             .with_env_var("AWS_ENDPOINT_URL", format!("http://{network}:{PORT}"))
             .start()
@@ -53,7 +56,6 @@ impl Cloud {
             .map_err(started)?;
         let port = container.get_host_port_ipv4(PORT).await.map_err(started)?;
         let folder = tempfile::tempdir().map_err(|source| Error::File { path: "a folder".to_owned(), source })?;
-        let account = format!("{:012}", unique.as_u128() % 1_000_000_000_000);
         let cloud = Self { container, network, folder, address: format!("127.0.0.1:{port}"), account };
         cloud.write_cli()?;
         Ok(cloud)

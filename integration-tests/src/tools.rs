@@ -31,7 +31,7 @@ pub fn run(command: &mut Command) -> Result<String, Error> {
     Err(Error::Failed { command: line, status: output.status, stderr, stdout })
 }
 
-/// The aws CLI from PyPI, in an environment below the target folder that is made once.
+/// The aws CLI from Python's package index, in an environment below the target folder that is made once.
 ///
 /// # Errors
 /// When it cannot be made.

@@ -52,7 +52,7 @@ struct Sample<'w> {
 impl<'w> Sample<'w> {
     fn scanner(&self, delimiter: u8, quote: u8) -> Scanner<'w> {
         let dialect = Dialect { delimiter, quote, escape: self.escape.unwrap_or(quote) };
-        Scanner { bytes: self.bytes, over: self.over, dialect, keep: 0 }
+        Scanner { bytes: self.bytes, over: self.over, dialect, keep: 0, single_line: false }
     }
 
     /// The bytes of the first records, and how many fields each has.

@@ -40,8 +40,8 @@ pub(crate) struct Scan {
     pub(crate) fault: Option<Fault>,
     /// Whether it has any quote.
     pub(crate) quotes: bool,
-    /// Whether it ends in a quoted field whose closing quote cannot be an opening one.
-    pub(crate) closed: bool,
+    /// Whether a quoted field with several lines in it is closed by a quote that could be an opening one.
+    pub(crate) ambiguous: bool,
 }
 
 /// Whether a record could be the inside of a quoted field, as far as its quotes tell.
@@ -64,6 +64,8 @@ pub(crate) struct Scanner<'b> {
     pub(crate) dialect: Dialect,
     /// How many fields of a record to keep; the others are only counted.
     pub(crate) keep: usize,
+    /// Whether a quoted field must end on the line on which it begins.
+    pub(crate) single_line: bool,
 }
 
 /// How a quoted field ends.
@@ -96,8 +98,8 @@ impl Scanner<'_> {
             }
             Some(_) => {
                 let width = fields.len();
-                let mut quoted = Quoted { scanner: *self, fields, width: 0, fault: None };
-                let found = quoted.scan(start).map(|scan| Scan { quotes: true, ..scan });
+                let mut quoted = Quoted { scanner: *self, fields, width: 0, fault: None, ambiguous: false };
+                let found = quoted.scan(start);
                 if found.is_none() {
                     fields.truncate(width);
                 }
@@ -110,7 +112,7 @@ impl Scanner<'_> {
     pub(crate) fn scan_line(&self, start: usize) -> Option<Scan> {
         let end = self.find_line_end(start)?;
         let next = self.pass_line_end(end)?;
-        Some(Scan { end, next, width: 1, fault: None, quotes: false, closed: false })
+        Some(Scan { end, next, width: 1, fault: None, quotes: false, ambiguous: false })
     }
 
     /// What the quotes of a record say if it is taken for the inside of a quoted field.
@@ -137,7 +139,7 @@ impl Scanner<'_> {
         if width <= self.keep {
             fields.push(plain(start, end));
         }
-        Scan { end, next, width, fault: None, quotes: false, closed: false }
+        Scan { end, next, width, fault: None, quotes: false, ambiguous: false }
     }
 
     fn find_line_end(&self, start: usize) -> Option<usize> {
@@ -216,6 +218,7 @@ struct Quoted<'b, 'f> {
     fields: &'f mut Vec<Field>,
     width: usize,
     fault: Option<Fault>,
+    ambiguous: bool,
 }
 
 impl Quoted<'_, '_> {
@@ -232,8 +235,8 @@ impl Quoted<'_, '_> {
                 return None;
             }
             let next = self.scanner.pass_line_end(end)?;
-            let closed = quoted && self.fault.is_none() && !self.scanner.may_open(end - 1, start + 1);
-            return Some(Scan { end, next, width: self.width, fault: self.fault, quotes: false, closed });
+            let (width, fault, ambiguous) = (self.width, self.fault, self.ambiguous);
+            return Some(Scan { end, next, width, fault, quotes: true, ambiguous });
         }
     }
 
@@ -258,6 +261,13 @@ impl Quoted<'_, '_> {
             Close::Nowhere => self.give_up(start),
             Close::Broken { quote } => self.mend(start, quote),
             Close::At { quote, escaped } => {
+                let text = &self.scanner.bytes[start + 1..quote];
+                if memchr2(b'\n', b'\r', text).is_some() {
+                    if self.scanner.single_line {
+                        return self.give_up(start);
+                    }
+                    self.ambiguous |= self.scanner.may_open(quote, start + 1);
+                }
                 self.push(Field { quoted: true, escaped, ..plain(start + 1, quote) });
                 Some(quote + 1)
             }
@@ -306,13 +316,13 @@ mod tests {
 
     fn scan(text: &[u8], start: usize, over: bool) -> (Option<Scan>, Vec<Field>) {
         let mut fields = Vec::new();
-        let scanner = Scanner { bytes: text, over, dialect: DIALECT, keep: 100 };
+        let scanner = Scanner { bytes: text, over, dialect: DIALECT, keep: 100, single_line: false };
         (scanner.scan(start, &mut fields), fields)
     }
 
     /// All records: the fields' texts, or the fault.
     fn scan_all(text: &str, dialect: Dialect) -> Vec<Result<Vec<&str>, Fault>> {
-        let scanner = Scanner { bytes: text.as_bytes(), over: true, dialect, keep: 100 };
+        let scanner = Scanner { bytes: text.as_bytes(), over: true, dialect, keep: 100, single_line: false };
         let (mut start, mut records) = (0, Vec::new());
         while start < text.len() {
             let mut fields = Vec::new();
@@ -365,16 +375,15 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_closed_by_a_quote_that_opens_nothing() {
-        for (text, closed) in [
-            ("1,\"ab\"\n", true),
-            ("1,\"\"\n", true),
-            ("\"ab\",1\n", false),
-            ("1,\"ab\n2,\"\nx\n", false),
-            ("1,\"ab\n\"\nx\n", false),
+    fn a_closing_quote_on_another_line_may_be_an_opening_one() {
+        for (text, ambiguous) in [
+            ("1,\"ab\"\n", false),
+            ("1,\"a\nb\"\n", false),
             ("1,\"a,\"\n", false),
+            ("1,\"ab\n2,\"\nx\n", true),
+            ("1,\"ab\n\"\nx\n", true),
         ] {
-            assert_eq!(scan(text.as_bytes(), 0, true).0.unwrap().closed, closed, "{text:?}");
+            assert_eq!(scan(text.as_bytes(), 0, true).0.unwrap().ambiguous, ambiguous, "{text:?}");
         }
     }
 
@@ -388,7 +397,7 @@ mod tests {
             ("1,2", Inside::Possible),
             ("1,\"\",2", Inside::Possible),
         ] {
-            let scanner = Scanner { bytes: text.as_bytes(), over: true, dialect: DIALECT, keep: 0 };
+            let scanner = Scanner { bytes: text.as_bytes(), over: true, dialect: DIALECT, keep: 0, single_line: false };
             assert_eq!(scanner.look_inside(0, text.len()), inside, "{text:?}");
         }
     }

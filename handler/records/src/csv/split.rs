@@ -7,9 +7,14 @@
 //!   [`REACH`] records after it are in doubt, until one has a quote that could only open a field (the doubt is over, and
 //!   that record is good) or one that closes what was open (the doubt is over after it).
 //! - A record with bad quotes that could be the inside of a quoted field puts the up to [`REACH`] records before it in
-//!   doubt, back to the last one that ends with a quoted field, or has a quote that could only open one.
+//!   doubt, back to the last one that has a quote which could only open a field, and with it.
 //!
-//! It cannot know of a field that has more lines than that which look like records.
+//! - A quoted field with several lines whose closing quote could be an opening one is believed only as long as nothing
+//!   contradicts it: where its record, or one within [`REACH`] after it, is damaged, it ends with its line, and is a bad
+//!   quote itself. So damage reaches twice as far at most.
+//!
+//! It cannot know of a field that has more lines than that which look like records, nor of two lost quotes that make a
+//! field of all that is between them.
 
 use std::ops::Range;
 
@@ -74,22 +79,27 @@ pub(crate) struct Splitter {
     line: u64,
     before: u64,
     spans: Vec<Span<Shape>>,
-    anchors: Vec<Anchor>,
+    /// Whether each record cannot be the inside of a field.
+    anchors: Vec<bool>,
     fields: Vec<Field>,
     /// How many more records are in doubt, and because of which line.
     doubt: Option<(usize, u64)>,
     passed: Passed,
+    /// The last record with a field that ends in a quote which could be an opening one.
+    ambiguous: Option<Ambiguous>,
+    /// Whether the next record's quoted fields must end on their line.
+    distrust: bool,
     finished: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Anchor {
-    /// The record may be the inside of a field.
-    None,
-    /// It is not, and its last field may be damaged.
-    Inside,
-    /// It is a record to its end.
-    End,
+/// A record to go back to.
+#[derive(Debug, Clone, Copy)]
+struct Ambiguous {
+    /// Its position in the block.
+    index: usize,
+    line: u64,
+    doubt: Option<(usize, u64)>,
+    passed: Passed,
 }
 
 impl Splitter {
@@ -106,6 +116,8 @@ impl Splitter {
             fields: Vec::new(),
             doubt: None,
             passed: Passed::default(),
+            ambiguous: None,
+            distrust: false,
             finished: false,
         };
         splitter.pass_preamble(preamble)?;
@@ -201,6 +213,7 @@ impl Splitter {
             over: self.window.is_over(),
             dialect: self.dialect,
             keep: self.rules.width,
+            single_line: self.distrust,
         }
     }
 
@@ -233,30 +246,45 @@ impl Splitter {
             self.fields.truncate(kept);
             return Ok(true);
         }
-        let inside = if scan.quotes { self.scanner().look_inside(start, scan.end) } else { Inside::Possible };
-        let doubt = self.weigh(scan.fault, inside, line);
-        let shape = Shape { fault: scan.fault, width: scan.width, doubt, long: false };
-        let sound = self.is_sound(&shape);
-        if sound {
-            self.pad(&scan);
-        } else {
+        if scan.ambiguous && (scan.fault.is_some() || !self.fits(scan.width)) {
+            (self.at, self.line, self.distrust) = (start, line, true);
             self.fields.truncate(kept);
+            return Ok(true);
         }
+        self.distrust = false;
+        let inside = if scan.quotes { self.scanner().look_inside(start, scan.end) } else { Inside::Possible };
         if scan.fault.is_some() && inside != Inside::Impossible {
-            self.doubt_before(start, line);
+            self.fields.truncate(kept);
+            if self.doubt_before(start, line) {
+                return Ok(true);
+            }
         }
-        self.anchors.push(match (inside == Inside::Impossible, scan.closed && sound) {
-            (true, true) => Anchor::End,
-            (true, false) => Anchor::Inside,
-            (false, _) => Anchor::None,
-        });
-        self.spans.push(Span { start, end: scan.end, line, fault: (!sound).then_some(shape) });
+        self.append((start, line), &scan, inside);
         Ok(true)
     }
 
-    fn is_sound(&self, shape: &Shape) -> bool {
-        let short = self.rules.ragged && shape.width < self.rules.width;
-        shape.fault.is_none() && shape.doubt.is_none() && (short || shape.width == self.rules.width)
+    /// Appends a record, whose fields are the last ones.
+    fn append(&mut self, (start, line): (usize, u64), scan: &Scan, inside: Inside) {
+        if scan.ambiguous {
+            let index = self.spans.len();
+            self.ambiguous = Some(Ambiguous { index, line, doubt: self.doubt, passed: self.passed });
+        }
+        let doubt = self.weigh(scan.fault, inside, line);
+        let sound = scan.fault.is_none() && doubt.is_none() && self.fits(scan.width);
+        if sound {
+            self.pad(scan);
+        } else {
+            let kept = self.count_sound(0..self.spans.len()) * self.rules.width;
+            self.fields.truncate(kept);
+        }
+        self.anchors.push(inside == Inside::Impossible);
+        let shape = Shape { fault: scan.fault, width: scan.width, doubt, long: false };
+        self.spans.push(Span { start, end: scan.end, line, fault: (!sound).then_some(shape) });
+    }
+
+    /// Whether a record may have so many fields.
+    fn fits(&self, width: usize) -> bool {
+        width == self.rules.width || (self.rules.ragged && width < self.rules.width)
     }
 
     /// The fields that a ragged record does not have are empty.
@@ -277,19 +305,35 @@ impl Splitter {
         doubt.filter(|_| fault.is_none()).map(|(_, cause)| cause)
     }
 
-    /// Puts the records before in doubt, because of the one that begins at `start`.
-    fn doubt_before(&mut self, start: usize, line: u64) {
+    /// Puts the records before in doubt, because of the one that begins at `start`. Says whether the walk went back to one
+    /// of them instead, to read it anew.
+    fn doubt_before(&mut self, start: usize, line: u64) -> bool {
         let first = self.spans.len().saturating_sub(REACH);
         for index in (first..self.spans.len()).rev() {
-            let anchor = self.anchors[index];
-            if anchor == Anchor::End || self.spans[index].start + REACH_BYTES < start {
+            if self.spans[index].start + REACH_BYTES < start {
                 break;
             }
+            if let Some(ambiguous) = self.ambiguous.take_if(|ambiguous| ambiguous.index == index) {
+                self.go_back(ambiguous);
+                return true;
+            }
             self.reject_sound(index, line);
-            if anchor == Anchor::Inside {
+            if self.anchors[index] {
                 break;
             }
         }
+        false
+    }
+
+    /// Goes back to a record whose quotes are not believed any more.
+    fn go_back(&mut self, to: Ambiguous) {
+        let Ambiguous { index, line, doubt, passed } = to;
+        self.at = self.spans[index].start;
+        (self.line, self.doubt, self.passed, self.distrust) = (line, doubt, passed, true);
+        let kept = self.count_sound(0..index) * self.rules.width;
+        self.fields.truncate(kept);
+        self.spans.truncate(index);
+        self.anchors.truncate(index);
     }
 
     /// Takes a record back that was sound, with its fields.
@@ -321,6 +365,10 @@ impl Splitter {
         std::mem::swap(&mut fields, &mut self.fields);
         std::mem::swap(&mut spans, &mut self.spans);
         self.anchors.drain(..count);
+        self.ambiguous = self.ambiguous.and_then(|last| {
+            let index = last.index.checked_sub(count)?;
+            Some(Ambiguous { index, ..last })
+        });
         shift(&mut self.fields, length);
         for span in &mut self.spans {
             (span.start, span.end) = (span.start - length, span.end - length);

@@ -1,7 +1,7 @@
 //! The walk over a JSON object: lines, the elements of one array, or values that follow each other.
 //!
 //! A damaged element of an array ends where its brackets do, when they agree with each other on one line; else with the
-//! last line on which it was sound. The lines after it that stand further to the right than it began are its rest.
+//! last line on which it was sound. The lines after it that stand further to the right than elements do are its rest.
 
 use memchr::{memchr, memchr_iter, memrchr};
 
@@ -33,9 +33,6 @@ enum Shape {
     Over,
 }
 
-/// A damaged record: the line on which it begins, and its distance from the beginning of that line.
-type Damage = (u64, u64);
-
 /// Where the walk stands.
 pub(crate) struct Splitter {
     window: Window,
@@ -49,7 +46,11 @@ pub(crate) struct Splitter {
     line_offset: u64,
     /// Whether nothing but whitespace stands before the walk on its line.
     fresh: bool,
-    damage: Option<Damage>,
+    /// How far from the beginning of its line an element begins: the first one, then the last sound one that was the
+    /// first thing on its line.
+    indent: Option<u64>,
+    /// The line on which the damaged record began whose end is not found yet.
+    damage: Option<u64>,
     /// Whether the last record is damaged and may have swallowed the end of the array.
     swallowed: bool,
     passed: Passed,
@@ -74,6 +75,7 @@ impl Splitter {
             spans: Vec::new(),
             line_offset: 0,
             fresh: true,
+            indent: None,
             damage: None,
             swallowed: false,
             passed: Passed::default(),
@@ -173,8 +175,12 @@ impl Splitter {
 
     /// Whether the walk stands on a line that belongs to the damaged record before it.
     fn is_rest(&self) -> bool {
-        let deeper = |(_, column)| self.offset() - self.line_offset > column;
-        self.shape == Shape::Array && self.fresh && self.damage.is_some_and(deeper)
+        self.shape == Shape::Array && self.fresh && self.damage.is_some() && Some(self.column()) > self.indent
+    }
+
+    /// How far the walk is from the beginning of its line.
+    fn column(&self) -> u64 {
+        self.offset() - self.line_offset
     }
 
     fn offset(&self) -> u64 {
@@ -205,10 +211,11 @@ impl Splitter {
 
     /// The next element of the array, or the next value.
     fn find_value(&mut self) -> Result<Option<Found>, Error> {
-        if let Some((line, _)) = self.damage.filter(|_| self.is_rest()) {
+        if let Some(line) = self.damage.filter(|_| self.is_rest()) {
             let found = self.find_line()?;
             return Ok(found.map(|found| Found { fault: Some(Fault::Rest(line)), ..found }));
         }
+        self.indent = self.indent.or(Some(self.column()));
         let mut entries = Vec::new();
         loop {
             match scan(self.bytes(), self.at, &mut entries) {
@@ -220,6 +227,7 @@ impl Splitter {
                         return self.end_damaged(wrong);
                     }
                     self.damage = None;
+                    self.indent = if self.fresh { Some(self.column()) } else { self.indent };
                     self.advance(end);
                     return Ok(Some(Found { end, fault: None }));
                 }
@@ -252,20 +260,21 @@ impl Splitter {
 
     /// Ends a record that is damaged at a position.
     fn end_damaged(&mut self, at: usize) -> Result<Option<Found>, Error> {
-        let damage = (self.line, self.offset() - self.line_offset);
+        let line = self.line;
         let first =
             self.bytes()[self.at..at].iter().rposition(|byte| !is_space(*byte)).map_or(self.at, |last| self.at + last);
         // What stands first on its line belongs to the next record.
         let from = if memchr(b'\n', &self.bytes()[first..at]).is_some() { first } else { at };
         let Some(line_end) = self.find_line_end(from)? else { return Ok(None) };
         if self.shape == Shape::Array
+            && matches!(self.bytes().get(self.at), Some(b'{' | b','))
             && let Some(end) = measure(&self.bytes()[self.at..line_end]).map(|length| self.at + length)
         {
             self.damage = None;
             self.advance(end);
             return Ok(Some(Found { end, fault: None }));
         }
-        self.damage = Some(damage);
+        self.damage = self.damage.or(Some(line));
         self.advance((line_end + 1).min(self.bytes().len()));
         Ok(Some(Found { end: line_end, fault: None }))
     }
@@ -322,7 +331,7 @@ impl Splitter {
         let end = memchr(b'\n', self.bytes()).map_or(0, |end| end + 1);
         self.advance(end);
         self.before += 1;
-        self.damage = (self.shape == Shape::Array).then_some((line, 0));
+        self.damage = (self.shape == Shape::Array).then_some(line);
         let spans = vec![Span { start: 0, end: text.len(), line, fault: Some(Fault::Long) }];
         Ok(Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed })
     }
