@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Arrival ─► RawObject ─► Records ─► Conformed ─► SilverRows ─► Commit ─► GoldRefresh ─► Receipt
-//! ingest.rs   lake.rs     records/   contract.rs  silver.rs    publish.rs   gold.rs     receipt.rs
+//! event.rs    lake.rs     records/   contract.rs  silver.rs    publish.rs   gold.rs     receipt.rs
 //! ```
 //! - [`lake`]: the zones; [`source`]: which source takes a key, and how it is read.
 //! - [`contract`]: the columns of a source's table; [`silver`]: one object becomes rows and rejects;
@@ -13,6 +13,10 @@
 //! - [`project`]: models, sources, tests in dbt's layout; [`check`] tries them without data.
 //! - [`engine`]: `DuckDB`, shut in; [`guard`] looks at SQL before it runs.
 //! - [`query`], [`audit`], [`vacuum`]: what a person asks of a lake.
+//! - [`function`]: an instance of the Lambda function; [`event`]: what an invocation asks for; [`deployed`]: its project;
+//!   [`metrics`], [`log`]: what is seen from outside.
+//! - [`in_force`]: which project holds; [`reconcile`], [`replay`]: what events did not tell, and what a [`queue`] of dead
+//!   letters holds.
 
 pub mod adopt;
 pub mod attempt;

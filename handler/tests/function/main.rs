@@ -6,6 +6,7 @@
 //! - [`batch`]: messages of a queue, answered one by one.
 //! - [`letters`]: what lies in a dead-letter queue.
 //! - [`missed`]: objects whose events were lost.
+//! - [`project`]: one that stands in a bucket.
 //! - [`image`]: the same out of the container image.
 
 #![expect(
@@ -22,6 +23,7 @@ mod letters;
 mod loads;
 mod missed;
 mod process;
+mod project;
 mod start;
 mod tools;
 mod world;

@@ -45,9 +45,19 @@ impl World {
         let process = Process::start("MiniStack", &mut command).listens(port);
         let world = Self::Buckets { _process: process, port };
         for bucket in [RAW, "shop-silver", "shop-gold"] {
-            world.ask("PUT", &format!("/{bucket}"), b"");
+            world.bucket(bucket);
         }
         world
+    }
+
+    /// Makes a bucket.
+    pub(crate) fn bucket(&self, name: &str) {
+        self.ask("PUT", &format!("/{name}"), b"");
+    }
+
+    /// Writes an object.
+    pub(crate) fn write(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        self.ask("PUT", &format!("/{bucket}/{key}"), bytes);
     }
 
     #[track_caller]
@@ -67,9 +77,7 @@ impl World {
                 std::fs::create_dir_all(path.parent().expect("a folder")).expect("make a folder");
                 std::fs::write(path, bytes).expect("write the file");
             }
-            Self::Buckets { .. } => {
-                self.ask("PUT", &format!("/{RAW}/{key}"), &bytes);
-            }
+            Self::Buckets { .. } => self.write(RAW, key, &bytes),
         }
     }
 
