@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::lake::{Lake, SYSTEM_FOLDER};
+use crate::lake::{Document, Lake, SYSTEM_FOLDER};
 
 /// How long a lease holds without being renewed.
 const LEASE: TimeDelta = TimeDelta::seconds(30);
@@ -52,11 +52,11 @@ impl Attempt {
     /// [`Error::Io`] when the lease cannot be written.
     pub fn begin(lake: &Arc<Lake>) -> Result<Self> {
         let id = uuid::Uuid::new_v4().simple().to_string();
-        write(lake, &id)?;
+        let lease = write(lake, &id, None)?;
         let stop = Arc::new(AtomicBool::new(false));
         let renewal = std::thread::spawn({
             let (lake, id, stop) = (Arc::clone(lake), id.clone(), Arc::clone(&stop));
-            move || renew(&lake, &id, &stop)
+            move || renew(&lake, (&id, lease), &stop)
         });
         Ok(Self { id, lake: Arc::clone(lake), stop, renewal: Some(renewal) })
     }
@@ -77,14 +77,17 @@ impl Drop for Attempt {
     }
 }
 
-fn renew(lake: &Lake, id: &str, stop: &AtomicBool) {
+fn renew(lake: &Lake, (id, mut lease): (&str, Option<Document>), stop: &AtomicBool) {
     loop {
         std::thread::park_timeout(RENEWAL);
         if stop.load(Ordering::SeqCst) {
             return;
         }
-        if let Err(error) = write(lake, id) {
-            tracing::warn!(attempt = id, error = error.chain(), "the lease could not be renewed");
+        match write(lake, id, lease.as_ref()) {
+            Ok(Some(renewed)) => lease = Some(renewed),
+            // Somebody swept it: others may take its objects over.
+            Ok(None) => lease = None,
+            Err(error) => tracing::warn!(attempt = id, error = error.chain(), "the lease could not be renewed"),
         }
     }
 }
@@ -139,7 +142,8 @@ pub fn sweep(lake: &Lake) -> Result<()> {
     Ok(())
 }
 
-fn write(lake: &Lake, id: &str) -> Result<()> {
+/// Writes the lease in place of `former`; what stands then.
+fn write(lake: &Lake, id: &str, former: Option<&Document>) -> Result<Option<Document>> {
     let path = path(id);
     let lease = Lease { expires: Utc::now() + LEASE, process: Process::of(std::process::id()) };
     let bytes = serde_json::to_vec(&lease).map_err(|source| Error::Document {
@@ -147,8 +151,7 @@ fn write(lake: &Lake, id: &str) -> Result<()> {
         kind: "lease",
         source,
     })?;
-    let former = lake.read(&path)?;
-    lake.swap(&path, former.as_ref(), &bytes).map(|_| ())
+    lake.swap(&path, former, &bytes)
 }
 
 fn folder() -> String {

@@ -54,8 +54,6 @@ impl Commit<'_> {
     /// As [`crate::table::Table::commit`]; [`Error::Superseded`].
     pub async fn run(&self, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<(Note, Option<Arc<Snapshot>>)> {
         let table = self.run.tables.table(self.table);
-        let files: Vec<DataFile> = group.iter().flat_map(|claimed| self.files_of(&claimed.key)).cloned().collect();
-        self.run.lake.publish(self.table, &files)?;
         let needs = if self.again || self.may_hold(group)? { Needs::Files } else { Needs::Glance };
         let commit = table.commit((self.run.patience(), needs), |snapshot| {
             self.run.check_in_force()?;
@@ -94,7 +92,7 @@ impl Commit<'_> {
                 format!("another engine wrote {}: whose rows it holds cannot be told from its name", file.path);
             return Err(Error::Table { table: self.table.to_owned(), reason });
         }
-        let mut add: Vec<DataFile> = group.iter().flat_map(|claimed| self.files_of(&claimed.key)).cloned().collect();
+        let mut add = self.staged.files(self.table, group);
         let taken_over = group.iter().any(|claimed| claimed.taken_over);
         let wanted = self.definition(group, !add.is_empty() || taken_over);
         let mut definition = None;
@@ -123,14 +121,6 @@ impl Commit<'_> {
             return Ok(Decision::Leave(Note::Done));
         }
         Ok(Decision::Commit(Change { remove, add, definition }, Note::Done))
-    }
-
-    fn files_of(&self, key: &str) -> &[DataFile] {
-        let Some(rows) = self.staged.rows.get(key) else { return &[] };
-        if self.table == quarantine::PATH {
-            return &rows.quarantine;
-        }
-        rows.tables.iter().find(|rows| rows.table == self.table).map_or(&[], |rows| &rows.files)
     }
 
     /// What the table is to be like, as far as this group says.

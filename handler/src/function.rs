@@ -30,6 +30,7 @@ use crate::error::Result;
 use crate::lake::{Address, Lake};
 use crate::run::{Run, Warm};
 use crate::settings::Settings;
+use crate::workplace::Workplace;
 use shift::Shift;
 
 /// What is kept of an invocation's time for its end, at most.
@@ -42,6 +43,8 @@ pub struct Function<'a> {
     deployed: Deployed<'a>,
     warm: RefCell<Option<Warm>>,
     cold: Cell<bool>,
+    // The last to go: all others write into it.
+    _workplace: Workplace,
 }
 
 impl<'a> Function<'a> {
@@ -54,9 +57,11 @@ impl<'a> Function<'a> {
         address: Address,
         environment: &'a dyn Fn(&str) -> Option<String>,
     ) -> Result<Self> {
+        let workplace = Workplace::take(&settings.temp)?;
+        let settings = Settings { temp: workplace.path(), ..settings };
         let deployed = Deployed::new(settings.project.clone(), &settings.temp, environment);
         let (warm, cold) = (RefCell::default(), Cell::new(true));
-        let function = Self { settings, address, deployed, warm, cold };
+        let function = Self { settings, address, deployed, warm, cold, _workplace: workplace };
         let warm = function.start_anew(Utc::now())?;
         function.warm.replace(Some(warm));
         Ok(function)

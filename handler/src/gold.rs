@@ -4,7 +4,7 @@
 //! input is newer or another one, whoever noticed. Load the gold table first, then pin the inputs: so it never moves
 //! back to an older state of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -65,6 +65,10 @@ pub fn stored_models(project: &Project) -> impl Iterator<Item = &Model> {
 /// status `withheld`.
 pub async fn refresh(run: &Run) -> Result<Vec<GoldEntry>> {
     let mut entries: Vec<GoldEntry> = Vec::new();
+    let mut standing = look(run).unwrap_or_else(|error| {
+        tracing::debug!(error = error.chain(), "each table is looked at by itself");
+        HashMap::new()
+    });
     for model in stored_models(&run.project) {
         let upstream = Upstream::of(&run.project, model);
         let broken = entries.iter().find(|entry| {
@@ -72,7 +76,7 @@ pub async fn refresh(run: &Run) -> Result<Vec<GoldEntry>> {
         });
         let refreshed = match broken {
             Some(broken) => Ok(failed(model, format!("gold.{} failed", broken.table))),
-            None => refresh_model(run, &upstream).await,
+            None => refresh_model(run, &upstream, standing.remove(&model.name)).await,
         };
         entries.push(match refreshed {
             Err(error @ Error::Superseded { .. }) => return Err(error),
@@ -84,57 +88,90 @@ pub async fn refresh(run: &Run) -> Result<Vec<GoldEntry>> {
     Ok(entries)
 }
 
+/// Looks at all gold tables side by side, then at what they are computed from. Returns how the gold tables stand.
+fn look(run: &Run) -> Result<HashMap<String, Standing>> {
+    let names: Vec<String> = stored_models(&run.project).map(|model| format!("gold/{}", model.name)).collect();
+    run.tables.look(&names)?;
+    let seen = |model: &Model| {
+        let standing = run.tables.table(&format!("gold/{}", model.name)).seen();
+        (model.name.clone(), Standing(standing))
+    };
+    let standing = stored_models(&run.project).map(seen).collect();
+    let inputs = stored_models(&run.project).flat_map(|model| Upstream::of(&run.project, model).tables);
+    let inputs: BTreeSet<String> = inputs.map(|(zone, name)| format!("{zone}/{name}")).collect();
+    run.tables.look(&inputs.into_iter().collect::<Vec<_>>())?;
+    Ok(standing)
+}
+
 fn failed(model: &Model, reason: String) -> GoldEntry {
     let (table, reason) = (model.name.clone(), Some(reason));
     GoldEntry { table, version: None, status: GoldStatus::Failed, reason, warnings: Vec::new() }
 }
 
-async fn refresh_model(run: &Run, upstream: &Upstream<'_>) -> Result<GoldEntry> {
+/// A gold table as it stood before its inputs were looked at.
+struct Standing(Option<Arc<Snapshot>>);
+
+/// Refreshes one table. `looked`: how it stood, where it and then its inputs were looked at already.
+async fn refresh_model(run: &Run, upstream: &Upstream<'_>, mut looked: Option<Standing>) -> Result<GoldEntry> {
     let table = run.tables.table(&format!("gold/{}", upstream.model.name));
-    let entry = |version, status, reason| GoldEntry {
-        table: upstream.model.name.clone(),
-        version,
-        status,
-        reason,
-        warnings: Vec::new(),
-    };
     let started = Instant::now();
     let mut round = 0;
     loop {
-        let standing = table.glance().await?;
-        let version = standing.as_ref().map(|standing| standing.version);
-        let inputs = upstream.glance(&run.tables, &run.project).await?;
-        if standing.as_deref().and_then(|standing| recorded(&standing.properties)).as_ref() == Some(&inputs) {
-            return Ok(entry(version, GoldStatus::Fresh, None));
-        }
-        if let Some(reason) = withheld(&run.lake, &upstream.model.name, &inputs)? {
-            return Ok(entry(version, GoldStatus::Withheld, Some(reason)));
-        }
         // The gold table first, then its inputs.
-        let former = table.load().await?;
-        let pinned = upstream.pin(&run.tables, &run.project).await?;
-        let refresh = Refresh { run, upstream, table: &table, former: former.as_deref(), pinned: &pinned };
-        let refreshed = refresh.run().await;
-        run.engine()?.release();
-        match refreshed {
-            Ok(Some((version, warnings))) => {
-                return Ok(GoldEntry { warnings, ..entry(Some(version), GoldStatus::Refreshed, None) });
-            }
-            Ok(None) if started.elapsed() > run.patience() => {
-                return Err(Error::Contended { table: table.name.clone(), seconds: run.settings.patience_seconds });
-            }
-            Ok(None) => backoff(round).await,
-            Err(error) if withholds(&error) => {
-                write_verdict(
-                    &run.lake,
-                    &upstream.model.name,
-                    &Verdict { inputs: pinned.inputs, reason: error.chain() },
-                )?;
-                return Ok(entry(version, GoldStatus::Withheld, Some(error.chain())));
-            }
-            Err(error) => return Err(error),
+        let (standing, inputs) = match looked.take() {
+            Some(standing) => (standing, upstream.seen(&run.tables, &run.project)),
+            None => (Standing(table.glance().await?), upstream.glance(&run.tables, &run.project).await?),
+        };
+        if let Some(entry) = settle(run, upstream, (&table, &standing, &inputs)).await? {
+            return Ok(entry);
         }
+        if started.elapsed() > run.patience() {
+            return Err(Error::Contended { table: table.name.clone(), seconds: run.settings.patience_seconds });
+        }
+        backoff(round).await;
         round += 1;
+    }
+}
+
+/// One round of a refresh: how the table stands then, or `None` when another worker's commit came between.
+async fn settle(
+    run: &Run,
+    upstream: &Upstream<'_>,
+    (table, standing, inputs): (&Table, &Standing, &Inputs),
+) -> Result<Option<GoldEntry>> {
+    let version = standing.0.as_ref().map(|standing| standing.version);
+    let name = &upstream.model.name;
+    let entry = |version, status, reason| {
+        Ok(Some(GoldEntry { table: name.clone(), version, status, reason, warnings: Vec::new() }))
+    };
+    if standing.0.as_deref().and_then(|standing| recorded(&standing.properties)).as_ref() == Some(inputs) {
+        return entry(version, GoldStatus::Fresh, None);
+    }
+    if let Some(reason) = withheld(&run.lake, name, inputs)? {
+        return entry(version, GoldStatus::Withheld, Some(reason));
+    }
+    let former = table.load_seen().await?;
+    let identity = |at: Option<&Arc<Snapshot>>| at.map(|at| (at.id.clone(), at.version));
+    if identity(former.as_ref()) != identity(standing.0.as_ref()) {
+        // It moved on after the look, and what it was computed from may be newer than what was seen.
+        return Ok(None);
+    }
+    let pinned = upstream.pin(&run.tables, &run.project).await?;
+    let refresh = Refresh { run, upstream, table, former: former.as_deref(), pinned: &pinned };
+    let refreshed = refresh.run().await;
+    run.engine()?.release();
+    match refreshed {
+        Ok(Some((version, warnings))) => {
+            let (table, version) = (name.clone(), Some(version));
+            Ok(Some(GoldEntry { table, version, status: GoldStatus::Refreshed, reason: None, warnings }))
+        }
+        Ok(None) => Ok(None),
+        Err(error) if withholds(&error) => {
+            let reason = error.chain();
+            write_verdict(&run.lake, name, &Verdict { inputs: pinned.inputs, reason: reason.clone() })?;
+            entry(version, GoldStatus::Withheld, Some(reason))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -92,6 +92,8 @@ struct Walk<'a> {
     summary: Summary,
     claims: Claims<'a>,
     restless: HashMap<String, u32>,
+    /// Gold as the last batch left it, while nothing was looked at since.
+    latest: Option<Vec<GoldEntry>>,
     /// The present fingerprint of each source, by table.
     fingerprints: HashMap<String, String>,
 }
@@ -108,13 +110,17 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         summary: Summary::default(),
         claims: Claims::new(run, request.again),
         restless: HashMap::new(),
+        latest: None,
         fingerprints: HashMap::new(),
     };
+    let (conflicts, published) = (run.tables.conflicts(), run.lake.published());
     let mut pending = walk.keys().await?;
     let mut quiet_since = Instant::now();
     let mut round = 0;
     while !pending.is_empty() {
+        let looked = Instant::now();
         let (batch, held) = walk.claim(&mut pending);
+        walk.summary.measures.step("look", looked.elapsed());
         if batch.is_empty() {
             if quiet_since.elapsed() > run.patience() {
                 walk.give_up(held);
@@ -129,8 +135,13 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         }
         pending.extend(held);
     }
-    let gold = walk.refresh_gold().await?;
+    let gold = match walk.latest.take() {
+        Some(gold) => gold,
+        None => walk.refresh_gold().await?,
+    };
     walk.retell(&gold);
+    walk.summary.measures.conflicts = run.tables.conflicts() - conflicts;
+    walk.summary.measures.bytes_out = run.lake.published() - published;
     Ok(walk.summary)
 }
 
@@ -244,11 +255,14 @@ impl Walk<'_> {
                 Err(_) => groups.entry(format!("/{}", claimed.key)).or_default().push(claimed),
             }
         }
+        let began = Instant::now();
         for (source, group, outcome) in publish_all(self.run, self.request.again, groups.into_values().collect()) {
             self.take_up((&source, &group), outcome, &mut outcomes)?;
         }
+        self.summary.measures.step("publish", began.elapsed());
         self.claims.published();
         let gold = self.refresh_gold().await?;
+        self.latest = Some(gold.clone());
         let (mut seen, mut again) = (Vec::new(), Vec::new());
         for published in outcomes.published {
             match failed_below(&self.run.project, &published, &gold) {
@@ -257,11 +271,13 @@ impl Walk<'_> {
                 Some(error) => self.fail(&published.claimed.key, &error, Some(&published.claimed)),
             }
         }
+        let began = Instant::now();
         let finishing = Finishing { lake: &self.run.lake, project: &self.run.project, gold: &gold };
         let finished = parallel(self.run.lake.width(), &seen, |published| finishing.finish(published));
         for (published, finished) in seen.into_iter().zip(finished) {
             again.extend(self.finish(published, finished));
         }
+        self.summary.measures.step("receipts", began.elapsed());
         for (claimed, error) in outcomes.failed {
             self.fail(&claimed.key, &error, Some(&claimed));
         }
@@ -300,7 +316,9 @@ impl Walk<'_> {
 
     /// Refreshes gold; the summary keeps what the run did to each table.
     async fn refresh_gold(&mut self) -> Result<Vec<GoldEntry>> {
+        let began = Instant::now();
         let now = gold::refresh(self.run).await?;
+        self.summary.measures.step("gold", began.elapsed());
         let former = std::mem::replace(&mut self.summary.gold, now.clone());
         for entry in &mut self.summary.gold {
             let earlier =

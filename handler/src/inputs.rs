@@ -98,7 +98,7 @@ impl<'a> Upstream<'a> {
         std::iter::once(self.model.sql.as_str()).chain(views).chain(tests).collect::<Vec<_>>().join("\n")
     }
 
-    /// The inputs as they are now.
+    /// The inputs as they were seen last, or newer.
     ///
     /// # Errors
     /// As [`Table::load`].
@@ -107,7 +107,7 @@ impl<'a> Upstream<'a> {
         let mut versions = BTreeMap::new();
         for (zone, name) in &self.tables {
             let table = tables.table(&format!("{zone}/{name}"));
-            let snapshot = table.load().await?;
+            let snapshot = table.load_seen().await?;
             versions.insert(
                 format!("{zone}.{name}"),
                 snapshot.as_ref().map(|snapshot| (snapshot.id.clone(), snapshot.version)),
@@ -128,6 +128,15 @@ impl<'a> Upstream<'a> {
             versions.insert(format!("{zone}.{name}"), identity);
         }
         Ok(self.inputs(versions, project))
+    }
+
+    /// What the inputs were when they were seen last.
+    pub fn seen(&self, tables: &Tables, project: &Project) -> Inputs {
+        let seen = |(zone, name): &(&str, String)| {
+            let identity = tables.table(&format!("{zone}/{name}")).seen();
+            (format!("{zone}.{name}"), identity.map(|snapshot| (snapshot.id.clone(), snapshot.version)))
+        };
+        self.inputs(self.tables.iter().map(seen).collect(), project)
     }
 
     fn inputs(&self, tables: BTreeMap<String, Option<(String, u64)>>, project: &Project) -> Inputs {

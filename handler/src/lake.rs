@@ -16,7 +16,8 @@ pub mod store;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use object_store::ObjectStore;
@@ -50,6 +51,8 @@ pub struct Lake {
     gold: Box<dyn Zone>,
     /// Local copies of what is in buckets; removed with the lake.
     copies: Option<tempfile::TempDir>,
+    /// Bytes of data files that were published.
+    published: AtomicU64,
 }
 
 /// Where a lake of buckets keeps what it has on its way.
@@ -155,7 +158,12 @@ pub struct LogPlace {
     pub root: Arc<dyn ObjectStore>,
     /// The table's folder within the bucket.
     pub url: Url,
+    /// What tells the commits that are listed or put through the stores.
+    pub seen: SeenCommits,
 }
+
+/// Commits of a table's log by version, each with what tells it from another table's of the same name.
+pub type SeenCommits = Arc<Mutex<HashMap<u64, String>>>;
 
 /// What a zone can do. Names are paths below it, with `/`.
 trait Zone: std::fmt::Debug + Send + Sync {
@@ -215,7 +223,7 @@ impl Lake {
         };
         let (raw, silver, gold) =
             (zone("raw", &address.raw)?, zone("silver", &address.silver)?, zone("gold", &address.gold)?);
-        Ok(Self { raw, silver, gold, copies })
+        Ok(Self { raw, silver, gold, copies, published: AtomicU64::new(0) })
     }
 
     /// Whether the tables stand in folders of this machine.
@@ -379,7 +387,14 @@ impl Lake {
     pub fn publish(&self, table: &str, files: &[DataFile]) -> Result<()> {
         let (zone, name) = self.zone(table);
         let files: Vec<(String, u64)> = files.iter().map(|file| (format!("{name}/{}", file.path), file.size)).collect();
-        zone.publish(&files)
+        zone.publish(&files)?;
+        self.published.fetch_add(files.iter().map(|(_, bytes)| bytes).sum(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Bytes of the data files that were published so far.
+    pub fn published(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
     }
 
     /// Removes data files that no commit named and none will.

@@ -66,3 +66,4 @@ pub mod statistics;
 pub mod stored;
 pub mod table;
 pub mod vacuum;
+pub mod workplace;

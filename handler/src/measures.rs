@@ -15,6 +15,11 @@ pub struct Measures {
 }
 
 impl Measures {
+    /// Adds how long a step took.
+    pub fn step(&mut self, step: &'static str, duration: Duration) {
+        *self.steps.entry(step).or_default() += duration;
+    }
+
     /// Adds what another run, or another part of one, cost.
     pub fn add(&mut self, other: &Self) {
         self.conflicts += other.conflicts;

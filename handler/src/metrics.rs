@@ -58,7 +58,7 @@ impl Metrics {
 
     /// Adds how long a step took.
     pub fn step(&mut self, step: &'static str, duration: Duration) {
-        *self.measures.steps.entry(step).or_default() += duration;
+        self.measures.step(step, duration);
     }
 
     /// Writes the lines. `cold`: whether the invocation was the first of its process.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::commit::{Commit, Note};
 use crate::contract::Contract;
+use crate::data_file::DataFile;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, RawObject, parallel};
 use crate::quarantine;
@@ -70,6 +71,21 @@ pub struct Staged {
     pub rows: BTreeMap<String, SilverRows>,
 }
 
+impl Staged {
+    /// The files that a table gets of some objects.
+    pub fn files(&self, table: &str, group: &[Claimed]) -> Vec<DataFile> {
+        group.iter().flat_map(|claimed| self.files_of(table, &claimed.key)).cloned().collect()
+    }
+
+    fn files_of(&self, table: &str, key: &str) -> &[DataFile] {
+        let Some(rows) = self.rows.get(key) else { return &[] };
+        if table == quarantine::PATH {
+            return &rows.quarantine;
+        }
+        rows.tables.iter().find(|rows| rows.table == table).map_or(&[], |rows| &rows.files)
+    }
+}
+
 /// Publishes a group of objects of one source. `again`: the declared contract wins over the stored one.
 ///
 /// # Errors
@@ -79,7 +95,7 @@ pub async fn publish(run: &Run, source: &Source<'_>, group: Vec<Claimed>, again:
     let at_its_best = group.len() == 1 && run.budget.is_fresh();
     let mut publishing = Publishing { run, source, again, group, at_its_best, outcome: Outcome::default() };
     loop {
-        let staged = publishing.stage().await?;
+        let staged = publishing.stage()?;
         if publishing.group.is_empty() || publishing.commit(&staged).await? == Note::Done {
             return Ok(publishing.outcome);
         }
@@ -99,10 +115,12 @@ struct Publishing<'a> {
 }
 
 impl Publishing<'_> {
-    async fn stage(&mut self) -> Result<Staged> {
+    fn stage(&mut self) -> Result<Staged> {
         let mut stored = BTreeMap::new();
-        for table in self.source.tables() {
-            if let Some(snapshot) = self.run.tables.table(&table).glance().await? {
+        let tables = self.source.tables();
+        self.run.tables.look(&tables.iter().cloned().chain([quarantine::PATH.to_owned()]).collect::<Vec<_>>())?;
+        for table in tables {
+            if let Some(snapshot) = self.run.tables.table(&table).seen() {
                 stored.insert(table, snapshot.definition());
             }
         }
@@ -189,7 +207,11 @@ impl Publishing<'_> {
     async fn commit(&mut self, staged: &Staged) -> Result<Note> {
         let mut entries: BTreeMap<String, Vec<SilverEntry>> = BTreeMap::new();
         let plain = format!("silver/{}", self.source.table);
-        for table in tables_of(self.source, staged, &self.group) {
+        let tables = tables_of(self.source, staged, &self.group);
+        let lake = &*self.run.lake;
+        let sent = parallel(lake.width(), &tables, |table| lake.publish(table, &staged.files(table, &self.group)));
+        sent.into_iter().collect::<Result<()>>()?;
+        for table in tables {
             let commit = Commit {
                 run: self.run,
                 staged,

@@ -62,5 +62,5 @@ pub fn rows(source: &str, object: &RawObject, rejects: &[Reject]) -> Result<Reco
 
 /// An object that cannot be read as a whole counts as one record.
 pub fn whole(reason: &str) -> Reject {
-    Reject { record_number: 1, line: None, byte_offset: Some(0), raw: String::new(), reasons: vec![reason.to_owned()] }
+    Reject { record_number: 1, byte_offset: Some(0), reasons: vec![reason.to_owned()], ..Reject::default() }
 }

@@ -7,6 +7,7 @@ mod log;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,12 @@ use deltalake_core::kernel::{Action, LogicalFileView};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore, logstore_for};
 use deltalake_core::{DeltaTable, DeltaTableError};
 use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use crate::error::{Error, Result};
 use crate::fault;
-use crate::lake::{InUse, Lake};
+use crate::lake::{InUse, Lake, SeenCommits, parallel};
 use crate::snapshot::{Change, File, Needs, Snapshot, twice_named};
 use crate::stored;
 
@@ -36,6 +39,8 @@ pub struct Table {
     /// The local folder where its data files are read and written.
     pub folder: PathBuf,
     lake: Arc<Lake>,
+    /// Commits that other writers won, of all tables that were opened together.
+    conflicts: Arc<AtomicU64>,
     /// The version that was seen last; never trusted without a look at the log.
     last: Arc<Mutex<Option<Seen>>>,
 }
@@ -45,24 +50,53 @@ pub struct Table {
 struct Seen {
     snapshot: Arc<Snapshot>,
     commit: String,
+    at: Instant,
+}
+
+/// How old a look may be on which a commit is tried without another one.
+const RECENT: Duration = Duration::from_mins(1);
+
+/// The log of a table for one look or one commit.
+struct Log {
+    store: LogStoreRef,
+    /// What tells the commits that were listed or put through the store, where it notes that.
+    seen: Option<SeenCommits>,
 }
 
 /// The tables of a lake, each opened once.
 pub struct Tables {
     lake: Arc<Lake>,
     open: Mutex<HashMap<String, Table>>,
+    conflicts: Arc<AtomicU64>,
 }
 
 impl Tables {
     /// None is open yet.
     pub fn new(lake: Arc<Lake>) -> Self {
-        Self { lake, open: Mutex::default() }
+        Self { lake, open: Mutex::default(), conflicts: Arc::default() }
     }
 
     /// A table by its name, `silver/orders`.
     pub fn table(&self, name: &str) -> Table {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.entry(name.to_owned()).or_insert_with(|| Table::new(&self.lake, name)).clone()
+        let conflicts = &self.conflicts;
+        let table = || Table { conflicts: Arc::clone(conflicts), ..Table::new(&self.lake, name) };
+        open.entry(name.to_owned()).or_insert_with(table).clone()
+    }
+
+    /// Commits that other writers won so far.
+    pub fn conflicts(&self) -> u64 {
+        self.conflicts.load(Ordering::Relaxed)
+    }
+
+    /// Looks at tables side by side; then [`Table::seen`] tells what was found.
+    ///
+    /// # Errors
+    /// As [`Table::glance`].
+    pub fn look(&self, names: &[String]) -> Result<()> {
+        let runtime = Handle::current();
+        let look = |name: &String| runtime.block_on(self.table(name).glance()).map(|_| ());
+        block_in_place(|| parallel(self.lake.width(), names, look)).into_iter().collect()
     }
 
     /// The newest version of a table; `None` when it does not exist.
@@ -85,19 +119,21 @@ pub enum Decision<T> {
 impl Table {
     /// A table of the lake by its name, `silver/orders`.
     pub fn new(lake: &Arc<Lake>, name: &str) -> Self {
-        Self { name: name.to_owned(), folder: lake.local(name), lake: Arc::clone(lake), last: Arc::default() }
+        Self { name: name.to_owned(), folder: lake.local(name), lake: Arc::clone(lake), conflicts: Arc::default(), last: Arc::default() }
     }
 
-    /// Its log, as delta-rs reads and writes it: a store of its own for each look, since it may remember what it read.
-    fn log(&self) -> Result<LogStoreRef> {
+    /// Its log, as delta-rs reads and writes it.
+    fn log(&self) -> Result<Log> {
         if let Some(place) = self.lake.log_place(&self.name) {
-            return Ok(default_logstore(place.folder, place.root, &place.url, &StorageConfig::default()));
+            let store = default_logstore(place.folder, place.root, &place.url, &StorageConfig::default());
+            return Ok(Log { store, seen: Some(place.seen) });
         }
         let url = url::Url::from_directory_path(&self.folder).map_err(|()| Error::Table {
             table: self.name.clone(),
             reason: "its folder has no absolute path".to_owned(),
         })?;
-        logstore_for(&url, StorageConfig::default()).map_err(delta_error(&self.name))
+        let store = logstore_for(&url, StorageConfig::default()).map_err(delta_error(&self.name))?;
+        Ok(Log { store, seen: None })
     }
 
     /// Makes data files of the table readable in its folder, where they stay while the answer is held.
@@ -117,18 +153,24 @@ impl Table {
         if let Some(snapshot) = self.still_newest()?.filter(|snapshot| !snapshot.glanced) {
             return Ok(Some(snapshot));
         }
-        let loaded = self.load_from_log().await?.map(Arc::new);
-        if let Some(snapshot) = &loaded {
-            self.remember(Arc::clone(snapshot));
-        }
-        Ok(loaded)
+        self.open().await
     }
 
-    async fn load_from_log(&self) -> Result<Option<Snapshot>> {
-        if self.newest_commit()?.is_none() {
-            return Ok(None);
+    /// The version that was seen last with its files, without another look where they are known; a newer one where
+    /// they are not.
+    ///
+    /// # Errors
+    /// As [`Table::load`].
+    pub async fn load_seen(&self) -> Result<Option<Arc<Snapshot>>> {
+        match self.seen() {
+            Some(snapshot) if !snapshot.glanced => Ok(Some(snapshot)),
+            _ => self.open().await,
         }
-        self.snapshot(&self.open().await?).map(Some)
+    }
+
+    /// The version that was seen last.
+    pub fn seen(&self) -> Option<Arc<Snapshot>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|seen| Arc::clone(&seen.snapshot))
     }
 
     fn still_newest(&self) -> Result<Option<Arc<Snapshot>>> {
@@ -136,15 +178,37 @@ impl Table {
         let commits = self.lake.commits(&self.name, seen.snapshot.version)?;
         let same =
             matches!(&commits[..], [(version, commit)] if (*version, commit) == (seen.snapshot.version, &seen.commit));
+        if same {
+            self.remember(&seen.snapshot, Some(seen.commit));
+        }
         Ok(same.then_some(seen.snapshot))
     }
 
+    /// What a commit may be tried on without another look: it fails if that is no longer the newest version.
+    fn recent(&self, needs: Needs) -> Option<Arc<Snapshot>> {
+        let seen = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let enough = needs == Needs::Glance || !seen.snapshot.glanced;
+        (!self.lake.is_local() && enough && seen.at.elapsed() < RECENT).then_some(seen.snapshot)
+    }
+
     /// What cannot be told from another table's is not remembered.
-    fn remember(&self, snapshot: Arc<Snapshot>) {
-        let commits = self.lake.commits(&self.name, snapshot.version).unwrap_or_default();
-        let commit = commits.into_iter().find(|(version, _)| *version == snapshot.version);
-        let seen = commit.map(|(_, commit)| Seen { snapshot, commit });
+    fn remember(&self, snapshot: &Arc<Snapshot>, commit: Option<String>) {
+        let seen = commit.map(|commit| Seen { snapshot: Arc::clone(snapshot), commit, at: Instant::now() });
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
+    /// What tells the commit of a version, by the log through which it was read or written.
+    fn commit_of(&self, version: u64, log: &Log) -> Option<String> {
+        match &log.seen {
+            Some(seen) => seen.lock().unwrap_or_else(PoisonError::into_inner).get(&version).cloned(),
+            None => self
+                .lake
+                .commits(&self.name, version)
+                .ok()?
+                .into_iter()
+                .find(|(at, _)| *at == version)
+                .map(|(_, commit)| commit),
+        }
     }
 
     /// The newest version without its files, from its commit alone: every commit of ours carries the table's definition,
@@ -156,16 +220,19 @@ impl Table {
         if let Some(snapshot) = self.still_newest()? {
             return Ok(Some(snapshot));
         }
-        let Some(version) = self.newest_commit()? else { return Ok(None) };
+        let Some((version, commit)) = self.newest_commit()? else {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            return Ok(None);
+        };
         for action in self.actions(version).await?.unwrap_or_default() {
             if let Action::Metadata(metadata) = action {
                 let metadata = serde_json::to_value(metadata).unwrap_or_default();
                 let snapshot = Arc::new(self.described(&metadata, version)?);
-                self.remember(Arc::clone(&snapshot));
+                self.remember(&snapshot, Some(commit));
                 return Ok(Some(snapshot));
             }
         }
-        self.load().await
+        self.open().await
     }
 
     /// Id and newest version.
@@ -200,22 +267,35 @@ impl Table {
         })
     }
 
-    /// The newest version; where there is a checkpoint, the log before it is not listed.
-    fn newest_commit(&self) -> Result<Option<u64>> {
+    /// The newest version and what tells its commit; where there is a checkpoint, the log before it is not listed.
+    fn newest_commit(&self) -> Result<Option<(u64, String)>> {
         let hint = self.lake.read(&format!("{}/_delta_log/_last_checkpoint", self.name))?;
         let hint = hint.and_then(|document| serde_json::from_slice::<Value>(&document.bytes).ok());
         let checkpoint = hint.and_then(|hint| hint.get("version")?.as_u64()).unwrap_or_default();
-        let newest = |from| Ok(self.lake.commits(&self.name, from)?.into_iter().map(|(version, _)| version).max());
+        let newest = |from| Ok(self.lake.commits(&self.name, from)?.into_iter().max());
         match newest(checkpoint)? {
             None if checkpoint > 0 => newest(0),
             newest => Ok(newest),
         }
     }
 
-    async fn open(&self) -> Result<DeltaTable> {
-        let mut table = DeltaTable::new(self.log()?);
-        table.load().await.map_err(delta_error(&self.name))?;
-        Ok(table)
+    /// Reads the log.
+    async fn open(&self) -> Result<Option<Arc<Snapshot>>> {
+        if self.seen().is_none() && self.newest_commit()?.is_none() {
+            return Ok(None);
+        }
+        let log = self.log()?;
+        let mut table = DeltaTable::new(Arc::clone(&log.store));
+        match table.load().await {
+            Err(DeltaTableError::NotATable(_)) if self.newest_commit()?.is_none() => {
+                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                return Ok(None);
+            }
+            opened => opened.map_err(delta_error(&self.name))?,
+        }
+        let snapshot = Arc::new(self.snapshot(&table)?);
+        self.remember(&snapshot, self.commit_of(snapshot.version, &log));
+        Ok(Some(snapshot))
     }
 
     fn snapshot(&self, table: &DeltaTable) -> Result<Snapshot> {
@@ -244,9 +324,10 @@ impl Table {
         let started = Instant::now();
         let mut round = 0_u32;
         loop {
-            let snapshot = match needs {
-                Needs::Files => self.load().await?,
-                Needs::Glance => self.glance().await?,
+            let snapshot = match (self.recent(needs).filter(|_| round == 0), needs) {
+                (Some(recent), _) => Some(recent),
+                (None, Needs::Files) => self.load().await?,
+                (None, Needs::Glance) => self.glance().await?,
             };
             let (change, note) = match decide(snapshot.as_deref())? {
                 Decision::Leave(note) => return Ok((snapshot, note)),
@@ -260,16 +341,18 @@ impl Table {
             }
             let bytes = commit_bytes(&self.name, change, (snapshot.as_deref(), &after))?;
             fault::before_write();
-            match self.log()?.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), uuid::Uuid::new_v4()).await {
+            let log = self.log()?;
+            match log.store.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), uuid::Uuid::new_v4()).await {
                 Ok(()) => {
                     // It only makes the next look quick.
                     if let Err(error) = self.checkpoint(version).await {
                         tracing::warn!(table = self.name, error = error.chain(), "no checkpoint was written");
                     }
-                    self.remember(Arc::clone(&after));
+                    self.remember(&after, self.commit_of(version, &log));
                     return Ok((Some(after), note));
                 }
                 Err(TransactionError::VersionAlreadyExists(_)) => {
+                    self.conflicts.fetch_add(1, Ordering::Relaxed);
                     if started.elapsed() > patience {
                         return Err(Error::Contended { table: self.name.clone(), seconds: patience.as_secs() });
                     }
@@ -286,7 +369,7 @@ impl Table {
             return Ok(());
         }
         fault::before_write();
-        let mut table = DeltaTable::new(self.log()?);
+        let mut table = DeltaTable::new(self.log()?.store);
         table.load_version(version).await.map_err(delta_error(&self.name))?;
         create_checkpoint(&table, None).await.map_err(delta_error(&self.name))
     }

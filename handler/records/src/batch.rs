@@ -1,17 +1,19 @@
 //! A run of records on their way out: accepted rows as Arrow, rejects with their reasons.
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringBuilder};
+use std::collections::BTreeMap;
+
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
-use crate::convert::ColumnBuilder;
 use crate::error::Error;
+use crate::passed::Passed;
 use crate::plan::Plan;
+use crate::text::escape_bytes;
 
-/// Records in a batch.
-pub(crate) const BATCH_RECORDS: usize = 8_192;
-
-/// Record bytes in a batch: very wide records make it shorter.
-const BATCH_BYTES: usize = 32 * 1024 * 1024;
+/// The part of a reject's bytes that is kept.
+pub(crate) const RAW_BYTES: usize = 64 * 1024;
 
 /// Some consecutive records of the object: each one is either a row or a reject.
 #[derive(Debug, Clone)]
@@ -24,10 +26,12 @@ pub struct Batch {
     pub rejects: Vec<Reject>,
     /// The records counted: rows and rejects.
     pub records: u64,
+    /// What was passed over so far.
+    pub(crate) passed: Passed,
 }
 
 /// A record that does not conform, with all that is needed to find and mend it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reject {
     /// Its number in the object, from 1.
     pub record_number: u64,
@@ -35,133 +39,91 @@ pub struct Reject {
     pub line: Option<u64>,
     /// Where it begins, in decompressed bytes; `None` in Parquet.
     pub byte_offset: Option<u64>,
-    /// Its text; bytes that are not text are written `\xNN`. In Parquet the row as JSON.
+    /// Its text, the first 64 KiB of it; bytes that are not text are written `\xNN`. In Parquet the row as JSON.
     pub raw: String,
+    /// The same bytes in base64, where some of them are not text.
+    pub raw_base64: Option<String>,
     /// Everything that is wrong with it.
     pub reasons: Vec<String>,
 }
 
-/// Where a record stands.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) line: Option<u64>,
-    pub(crate) byte_offset: Option<u64>,
+impl Reject {
+    /// A record as it stands in the object, before anything is said against it.
+    pub(crate) fn of_bytes(bytes: &[u8], line: u64, byte_offset: u64) -> Self {
+        let (raw, raw_base64) = match std::str::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => (text[..text.floor_char_boundary(RAW_BYTES)].to_owned(), None),
+            _ => {
+                let kept = &bytes[..bytes.len().min(RAW_BYTES)];
+                (escape_bytes(kept), Some(STANDARD.encode(kept)))
+            }
+        };
+        Self { line: Some(line), byte_offset: Some(byte_offset), raw, raw_base64, ..Self::default() }
+    }
+
+    /// A record that exists as a text only.
+    pub(crate) fn of_text(mut raw: String) -> Self {
+        raw.truncate(raw.floor_char_boundary(RAW_BYTES));
+        Self { raw, ..Self::default() }
+    }
 }
 
-/// What came of a record's values.
-#[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    /// Everything that is wrong with them.
-    pub(crate) reasons: Vec<String>,
-    /// The values that no plan column takes, as a JSON object.
-    pub(crate) rescued: Option<String>,
+/// What is wrong with the records of a batch, by their position in it.
+pub(crate) type Reasons = BTreeMap<usize, Vec<String>>;
+
+/// Parts the records of a batch into rows and rejects.
+pub(crate) struct Sorting<'p> {
+    pub(crate) plan: &'p Plan,
+    /// The number of records before.
+    pub(crate) before: u64,
+    /// The number of records.
+    pub(crate) count: usize,
+    pub(crate) reasons: Reasons,
+    pub(crate) passed: Passed,
 }
 
-/// A batch in the making. Every record gets a slot in each builder; the slots of rejects are filtered out at the end.
-pub(crate) struct Assembly<'p> {
-    plan: &'p Plan,
-    pub(crate) builders: Vec<ColumnBuilder>,
-    rescued: StringBuilder,
-    kept: Vec<bool>,
-    numbers: Vec<u64>,
-    rejects: Vec<Reject>,
-    records: u64,
-    finished: u64,
-    bytes: usize,
-}
-
-impl<'p> Assembly<'p> {
-    /// An empty batch for the plan, before the first record.
-    pub(crate) fn new(plan: &'p Plan) -> Result<Self, Error> {
-        let builders =
-            plan.columns.iter().map(ColumnBuilder::new).collect::<Result<_, _>>().map_err(Error::unreadable)?;
-        let (kept, numbers, rejects) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Self {
-            plan,
-            builders,
-            rescued: StringBuilder::new(),
-            kept,
-            numbers,
-            rejects,
-            records: 0,
-            finished: 0,
-            bytes: 0,
-        })
-    }
-
-    /// Whether the batch is large enough to go.
-    pub(crate) fn is_full(&self) -> bool {
-        self.records - self.finished >= BATCH_RECORDS as u64 || self.bytes >= BATCH_BYTES
-    }
-
-    /// Rejects a record whose values were not even looked at.
-    pub(crate) fn reject(&mut self, place: Place, raw: String, mut reasons: Vec<String>) {
-        self.records += 1;
-        self.bytes += raw.len();
-        self.judge(&mut reasons);
-        self.refuse(place, raw, reasons);
-    }
-
-    /// Closes a record whose values all have their slots: a row when there is no reason against it.
-    pub(crate) fn close(&mut self, place: Place, verdict: Verdict, raw: &str) {
-        let Verdict { mut reasons, rescued } = verdict;
-        self.records += 1;
-        self.bytes += raw.len();
-        if self.plan.rescue {
-            self.rescued.append_option(rescued);
+impl Sorting<'_> {
+    /// Adds what the plan says against the records.
+    fn judge(&mut self) {
+        if let Some(refusal) = &self.plan.refuse {
+            (0..self.count).for_each(|record| self.reasons.entry(record).or_default().push(refusal.clone()));
         }
-        self.judge(&mut reasons);
-        self.kept.push(reasons.is_empty());
-        if reasons.is_empty() {
-            self.numbers.push(self.records);
-        } else {
-            self.bytes += raw.len();
-            self.refuse(place, raw.to_owned(), reasons);
+        let first = self.before + 1;
+        for (number, verdicts) in self.plan.verdicts.range(first..first + self.count as u64) {
+            if let Ok(record) = usize::try_from(number - first) {
+                self.reasons.entry(record).or_default().extend(verdicts.iter().cloned());
+            }
         }
     }
 
-    fn refuse(&mut self, place: Place, raw: String, reasons: Vec<String>) {
-        let Place { line, byte_offset } = place;
-        self.rejects.push(Reject { record_number: self.records, line, byte_offset, raw, reasons });
-    }
-
-    /// Adds what the plan says against the current record.
-    fn judge(&self, reasons: &mut Vec<String>) {
-        reasons.extend(self.plan.refuse.clone());
-        if !self.plan.verdicts.is_empty() {
-            reasons.extend(self.plan.verdicts.get(&self.records).into_iter().flatten().cloned());
-        }
-    }
-
-    /// The batch, if it has any record; the assembly goes on with the next one.
-    pub(crate) fn finish(&mut self) -> Result<Option<Batch>, Error> {
-        let records = self.records - self.finished;
-        if records == 0 {
-            return Ok(None);
-        }
-        let mut arrays: Vec<ArrayRef> =
-            self.builders.iter_mut().map(ColumnBuilder::finish).collect::<Result<_, _>>().map_err(internal)?;
-        if self.plan.rescue {
-            arrays.push(std::sync::Arc::new(self.rescued.finish()));
-        }
-        let kept = std::mem::take(&mut self.kept);
-        let shape = arrow::array::RecordBatchOptions::new().with_row_count(Some(kept.len()));
+    /// The batch. `arrays` hold a row for each of the records at `slots`; `describe` gives the record at a position as a
+    /// reject without number and reasons.
+    pub(crate) fn settle(
+        mut self,
+        arrays: Vec<ArrayRef>,
+        slots: &[usize],
+        mut describe: impl FnMut(usize) -> Reject,
+    ) -> Result<Batch, Error> {
+        self.judge();
+        let shape = RecordBatchOptions::new().with_row_count(Some(slots.len()));
         let mut rows = RecordBatch::try_new_with_options(self.plan.schema(), arrays, &shape).map_err(internal)?;
-        if self.numbers.len() < kept.len() {
+        let kept: Vec<bool> = slots.iter().map(|record| !self.reasons.contains_key(record)).collect();
+        let first = self.before + 1;
+        let accepted = slots.iter().zip(&kept).filter_map(|(record, kept)| kept.then_some(first + *record as u64));
+        let record_numbers: Vec<u64> = accepted.collect();
+        if record_numbers.len() < slots.len() {
             rows = filter_record_batch(&rows, &BooleanArray::from(kept)).map_err(internal)?;
         }
-        self.finished = self.records;
-        self.bytes = 0;
-        Ok(Some(Batch {
-            rows,
-            record_numbers: std::mem::take(&mut self.numbers),
-            rejects: std::mem::take(&mut self.rejects),
-            records,
-        }))
+        let reject = |(record, reasons): (usize, Vec<String>)| Reject {
+            record_number: first + record as u64,
+            reasons,
+            ..describe(record)
+        };
+        let rejects = self.reasons.into_iter().map(reject).collect();
+        Ok(Batch { rows, record_numbers, rejects, records: self.count as u64, passed: self.passed })
     }
 }
 
 /// What Arrow refuses here is our failure, not the object's.
-fn internal(error: arrow::error::ArrowError) -> Error {
+pub(crate) fn internal(error: arrow::error::ArrowError) -> Error {
     Error::Io(std::io::Error::other(error))
 }

@@ -9,19 +9,24 @@ use arrow::error::ArrowError;
 use crate::plan::Column;
 use crate::types::Type;
 
+mod blobs;
 pub(crate) mod booleans;
 pub(crate) mod cell;
+pub(crate) mod cells;
 pub(crate) mod characters;
+mod comma;
 pub(crate) mod decimals;
 pub(crate) mod floats;
 pub(crate) mod integers;
+mod intervals;
 mod layout;
+mod maps;
 mod nested;
 pub(crate) mod temporal;
 
 use cell::Cell;
+use cells::Cells;
 use layout::Layout;
-pub use layout::check_format;
 
 /// Why a value does not convert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +70,18 @@ pub(crate) trait Slot: Send {
         }
     }
 
+    /// Takes the values of a CSV column, one after the other, with a NULL where one is none of the type.
+    fn take_cells(&mut self, cells: Cells<'_>, textual: bool, misfit: &mut dyn FnMut(usize, Misfit)) {
+        cells.for_each(textual, |row, text| match text.map(|text| self.take_text(text)) {
+            Some(Ok(())) => {}
+            None => self.skip(),
+            Some(Err(reason)) => {
+                self.skip();
+                misfit(row, reason);
+            }
+        });
+    }
+
     /// Takes a value of a Parquet column.
     fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit>;
 
@@ -85,23 +102,49 @@ fn create_slot(data_type: &Type, layout: Option<Layout>) -> Result<Box<dyn Slot>
         Type::USmallInt => Box::new(integers::IntegerSlot::<native::UInt16Type>::new()),
         Type::UInteger => Box::new(integers::IntegerSlot::<native::UInt32Type>::new()),
         Type::UBigInt => Box::new(integers::IntegerSlot::<native::UInt64Type>::new()),
-        Type::HugeInt => Box::new(decimals::DecimalSlot::huge_integer().map_err(|error| error.to_string())?),
+        Type::HugeInt => Box::new(decimals::DecimalSlot::huge_integer(true).map_err(|error| error.to_string())?),
+        Type::UHugeInt => Box::new(decimals::DecimalSlot::huge_integer(false).map_err(|error| error.to_string())?),
         Type::Decimal { precision, scale } => {
             Box::new(decimals::DecimalSlot::new(*precision, *scale).map_err(|error| error.to_string())?)
         }
         Type::Float => Box::new(floats::FloatSlot::default()),
         Type::Double => Box::new(floats::DoubleSlot::default()),
         Type::Varchar => Box::new(characters::VarcharSlot::default()),
-        Type::Blob => Box::new(characters::BlobSlot::default()),
+        Type::Text(length) => Box::new(characters::TextSlot::of_length(*length)),
+        Type::Enum(values) => Box::new(characters::TextSlot::one_of(values)),
+        Type::Blob => Box::new(blobs::BlobSlot::new(blobs::Form::Plain)),
         Type::Json => Box::new(characters::JsonSlot::default()),
         Type::Uuid => Box::new(characters::UuidSlot::default()),
         Type::Date => Box::new(temporal::DateSlot::new(layout)),
         Type::Time => Box::new(temporal::TimeSlot::new(layout)),
-        Type::Timestamp => Box::new(temporal::TimestampSlot::new(layout, false)),
-        Type::TimestampTz => Box::new(temporal::TimestampSlot::new(layout, true)),
+        Type::Timestamp | Type::TimestampTz | Type::TimestampS | Type::TimestampMs => {
+            Box::new(temporal::TimestampSlot::new(layout, data_type))
+        }
+        Type::Interval => Box::new(intervals::IntervalSlot::default()),
         Type::List(element) => Box::new(nested::ListSlot::new(element)?),
         Type::Struct(fields) => Box::new(nested::StructSlot::new(fields)?),
+        Type::Map(key, value) => Box::new(maps::MapSlot::new(key, value)?),
     })
+}
+
+/// The slot for a type whose values are written in a declared way.
+fn create_formatted(data_type: &Type, format: &str) -> Result<Box<dyn Slot>, String> {
+    match data_type {
+        Type::Blob => Ok(Box::new(blobs::BlobSlot::new(format.parse()?))),
+        _ => create_slot(data_type, Some(Layout::new(format, data_type)?)),
+    }
+}
+
+/// Checks that a format can write every value of a type, and nothing but it.
+///
+/// The words for dates and times: `%Y %y %m %b %B %d %j %a %A` for dates, `%H %I %p %M %S %f %g` for times (`%f` 1 to 6
+/// digits of a fraction, `%g` 1 to 3), `%z` for the zone (`+HH:MM`, `+HHMM`, `+HH`, `Z`); `%F %D %T %R` for the usual
+/// groups; `%%`. A `-` after the percent sign changes nothing: numbers may always be short. For a BLOB: `hex`, `base64`.
+///
+/// # Errors
+/// With what is wrong, for whoever declared it.
+pub fn check_format(format: &str, data_type: &Type) -> Result<(), String> {
+    create_formatted(data_type, format).map(|_| ())
 }
 
 /// The values of one plan column, and the reasons why a value is none of them.
@@ -119,22 +162,34 @@ const SHOWN: usize = 200;
 
 impl ColumnBuilder {
     /// An empty column.
-    pub(crate) fn new(column: &Column) -> Result<Self, String> {
-        let layout = column.format.as_deref().map(|format| Layout::new(format, &column.data_type)).transpose();
-        let layout = layout.map_err(|reason| format!("column {:?}: {reason}", column.name))?;
-        let slot = create_slot(&column.data_type, layout)?;
+    ///
+    /// `decimal` is the byte before the fraction of numbers, where it is not a point.
+    pub(crate) fn new(column: &Column, decimal: Option<u8>) -> Result<Self, String> {
+        let slot = match column.format.as_deref() {
+            Some(format) => create_formatted(&column.data_type, format),
+            None => create_slot(&column.data_type, None),
+        };
+        let slot = slot.map_err(|reason| format!("column {:?}: {reason}", column.name))?;
+        let slot = match (decimal, &column.data_type) {
+            (Some(mark), Type::Decimal { .. } | Type::Float | Type::Double) if mark != b'.' => {
+                Box::new(comma::CommaSlot::new(slot, mark))
+            }
+            _ => slot,
+        };
         Ok(Self { name: column.name.clone(), data_type: column.data_type.clone(), not_null: column.not_null, slot })
     }
 
     /// Whether an empty text is a value of the type, and not a NULL.
     pub(crate) fn is_text(&self) -> bool {
-        matches!(self.data_type, Type::Varchar | Type::Blob)
+        matches!(self.data_type, Type::Varchar | Type::Text(_) | Type::Enum(_) | Type::Blob)
     }
 
     /// Whether an array of these very values needs no conversion.
     pub(crate) fn is_native(&self, data_type: &arrow::datatypes::DataType) -> bool {
-        let checked = matches!(self.data_type, Type::Json | Type::Uuid | Type::List(_) | Type::Struct(_));
-        !checked && self.data_type.arrow() == *data_type
+        let nested = matches!(self.data_type, Type::List(_) | Type::Struct(_) | Type::Map(..));
+        let text = matches!(self.data_type, Type::Json | Type::Uuid | Type::Text(_) | Type::Enum(_));
+        let narrow = matches!(self.data_type, Type::TimestampS | Type::TimestampMs | Type::UHugeInt);
+        !nested && !text && !narrow && self.data_type.arrow() == *data_type
     }
 
     /// Whether NULL is refused.
@@ -153,10 +208,35 @@ impl ColumnBuilder {
         format!("column {:?}: NULL is not allowed", self.name)
     }
 
-    /// Appends a value written as text.
-    pub(crate) fn append_text(&mut self, text: &str) -> Result<(), String> {
-        let result = self.slot.take_text(text);
-        self.settle(result, || show_text(text))
+    /// Appends the values of a CSV column; `refuse` is given the row and the reason of each that is none.
+    pub(crate) fn append_cells(&mut self, cells: Cells<'_>, mut refuse: impl FnMut(usize, String)) {
+        let textual = self.is_text();
+        let mut misfits = Vec::new();
+        self.slot.take_cells(cells, textual, &mut |row, misfit| misfits.push((row, misfit)));
+        let mut scratch = String::new();
+        for (row, misfit) in misfits {
+            let field = cells.fields.get(row * cells.width + cells.position).copied().unwrap_or_default();
+            let text = cells.reading.value(cells.text, field, (textual, &mut scratch)).unwrap_or_default();
+            let value = show_text(text);
+            refuse(row, format!("column {:?}: {}", self.name, misfit.explain(&value, &self.data_type)));
+        }
+        if self.not_null {
+            let reason = self.refuse_null();
+            cells.for_each(textual, |row, text| {
+                if text.is_none() {
+                    refuse(row, reason.clone());
+                }
+            });
+        }
+    }
+
+    /// Appends NULLs for a column that the file does not have.
+    pub(crate) fn append_nulls(&mut self, count: usize, mut refuse: impl FnMut(usize, String)) {
+        for row in 0..count {
+            if let Err(reason) = self.append_null() {
+                refuse(row, reason);
+            }
+        }
     }
 
     /// Appends a value written as JSON.

@@ -4,6 +4,7 @@
 //! ```text
 //! Input ─► plain bytes ─► text ─► records ─► values ─► Batch { rows, rejects }
 //! input.rs  compression.rs  text.rs  csv.rs json.rs parquet.rs  convert/  batch.rs
+//!                                  └ block.rs, crew.rs: in blocks, on several threads
 //! ```
 //!
 //! [`survey()`] looks at an object (names, inferred types), a [`Plan`] says what each column must be, [`read()`] walks the
@@ -11,8 +12,10 @@
 //! value converts to its declared type exactly or its record is rejected.
 
 mod batch;
+mod block;
 mod compression;
 mod convert;
+mod crew;
 mod csv;
 mod error;
 mod infer;
@@ -21,8 +24,10 @@ mod json;
 mod object;
 mod options;
 mod parquet;
+mod passed;
 mod plan;
 mod reader;
+mod signature;
 mod survey;
 mod text;
 #[cfg(test)]
@@ -34,9 +39,10 @@ pub use batch::{Batch, Reject};
 pub use convert::check_format;
 pub use error::Error;
 pub use input::{FileInput, Input, MemoryInput};
-pub use options::{Compression, Format, Options};
+pub use options::{Bounds, Compression, Format, Options, Ragged};
+pub use passed::Passed;
 pub use plan::{Column, Plan, RESCUED};
-pub use reader::{Reader, read};
+pub use reader::{Reader, read, read_on, settle};
 pub use survey::{Depth, Survey, SurveyedColumn, survey};
 pub use text::check_encoding;
 pub use types::{Type, UnknownType};

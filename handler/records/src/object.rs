@@ -2,11 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use crate::json::scan::{Stop, is_space, scan};
 
 /// Up to this many keys are compared with each other; more go through a set.
 const FEW: usize = 24;
@@ -15,9 +12,22 @@ const FEW: usize = 24;
 pub(crate) struct Object<'a>(pub(crate) Vec<(Cow<'a, str>, &'a str)>);
 
 impl<'a> Object<'a> {
-    /// Splits a JSON text.
-    pub(crate) fn parse(json: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(json)
+    /// Splits a JSON text; the error says what is wrong with it.
+    pub(crate) fn parse(json: &'a str) -> Result<Self, String> {
+        let mut entries = Vec::new();
+        check_whole(json, scan(json.as_bytes(), 0, &mut entries))?;
+        if !json.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+            return Err("it is another value".to_owned());
+        }
+        let part = |(start, end): (usize, usize)| json.get(start..end).unwrap_or_default();
+        let key = |key: &'a str| {
+            if memchr::memchr(b'\\', key.as_bytes()).is_none() {
+                return Ok(Cow::Borrowed(key));
+            }
+            serde_json::from_str(&format!("\"{key}\"")).map(Cow::Owned).map_err(|error| error.to_string())
+        };
+        let entry = |entry: crate::json::scan::Entry| Ok((key(part(entry.key))?, part(entry.value)));
+        entries.into_iter().map(entry).collect::<Result<_, String>>().map(Self)
     }
 
     /// A key that stands twice.
@@ -33,30 +43,19 @@ impl<'a> Object<'a> {
     }
 }
 
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Entries)
-    }
+/// Whether a text is one JSON value; the error says why not.
+pub(crate) fn check_json(json: &str) -> Result<(), String> {
+    check_whole(json, scan(json.as_bytes(), 0, &mut Vec::new()))
 }
 
-struct Entries;
-
-impl<'de> Visitor<'de> for Entries {
-    type Value = Object<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Object<'de>, M::Error> {
-        let mut entries = Vec::new();
-        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-            entries.push((key, value.get()));
-        }
-        Ok(Object(entries))
+fn check_whole(json: &str, found: Result<usize, Stop>) -> Result<(), String> {
+    let end = found.map_err(|stop| match stop {
+        Stop::Damage { at, reason } => format!("{reason} at byte {at}"),
+        Stop::Unfinished => "it ends too early".to_owned(),
+    })?;
+    match json.as_bytes()[end..].iter().position(|byte| !is_space(*byte)) {
+        Some(length) => Err(format!("something follows it at byte {}", end + length)),
+        None => Ok(()),
     }
 }
 

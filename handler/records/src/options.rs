@@ -1,4 +1,5 @@
-//! How the bytes of an object are written: format, compression, the CSV dialect. Declared by the source, never sniffed.
+//! How the bytes of an object are written: format, compression, the CSV dialect. Declared by the source; of what is not declared only
+//! the delimiter and the quote are found in the object itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,41 @@ pub enum Compression {
     Gzip,
     /// One or more zstd frames, with a window of 128 MiB at most; a checksum must verify where there is one.
     Zstd,
+    /// One or more bzip2 streams; each checksum must verify.
+    Bzip2,
+    /// One or more xz streams, with a dictionary of 128 MiB at most; each check must verify.
+    Xz,
+}
+
+/// What a compressed object may unpack to; beyond either it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bounds {
+    /// Bytes.
+    pub bytes: u64,
+    /// Times its own size, and 16 MiB more.
+    pub ratio: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { bytes: 1 << 40, ratio: 1000 }
+    }
+}
+
+/// What happens with a CSV record that lacks fields at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ragged {
+    /// It is rejected.
+    #[default]
+    Reject,
+    /// They are empty.
+    Pad,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The dialect of one object.
@@ -34,9 +70,10 @@ pub struct Options {
     pub format: Format,
     /// How the bytes are packed.
     pub compression: Compression,
-    /// The ASCII byte between CSV fields; a comma by default.
+    /// The ASCII byte between CSV fields; by default it is found in the beginning of the object (see [`crate::settle`]).
     pub delimiter: Option<u8>,
-    /// The ASCII byte around CSV fields; `"` by default. 0 for none: then a quote is a letter like any other.
+    /// The ASCII byte around CSV fields; by default it is found in the same way. 0 for none: then a quote is a letter like
+    /// any other.
     pub quote: Option<u8>,
     /// The ASCII byte that takes the meaning from a quote (and from itself) inside quotes; by default the quote, doubled.
     pub escape: Option<u8>,
@@ -49,6 +86,24 @@ pub struct Options {
     pub width: Option<usize>,
     /// Lines before the header.
     pub preamble: u64,
+    /// The ASCII byte at the beginning of lines that are comments; by default there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<u8>,
+    /// What happens with a CSV record that lacks fields at its end.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ragged: Ragged,
+    /// Whether spaces and tabs around an unquoted CSV field are no part of it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub trim: bool,
+    /// The ASCII byte before the fraction of a number in CSV; a point by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<u8>,
+    /// Whether JSON records follow each other without line ends between them.
+    #[serde(skip_serializing_if = "is_default")]
+    pub concatenated: bool,
+    /// How large the object may be when it is unpacked.
+    #[serde(skip_serializing_if = "is_default")]
+    pub bounds: Bounds,
     /// CSV texts that mean NULL; by default only the empty one. They have no meaning in JSON and Parquet.
     pub null_tokens: Vec<String>,
 }
@@ -65,6 +120,12 @@ impl Default for Options {
             header: true,
             width: None,
             preamble: 0,
+            comment: None,
+            ragged: Ragged::Reject,
+            trim: false,
+            decimal: None,
+            concatenated: false,
+            bounds: Bounds::default(),
             null_tokens: vec![String::new()],
         }
     }

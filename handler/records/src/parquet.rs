@@ -1,27 +1,28 @@
 //! Parquet: typed already, and still converted value by value to what is declared. The Parquet schema counts, not the
 //! Arrow schema that some writers hide in the footer.
 
-use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
-};
-use arrow::compute::filter_record_batch;
+use ::parquet::file::metadata::RowGroupMetaData;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, Time64MicrosecondType, TimeUnit};
 use arrow::error::ArrowError;
 
-use crate::batch::{BATCH_RECORDS, Batch, Reject};
+use crate::batch::{Batch, Reasons, Reject, Sorting, internal};
+use crate::block::BLOCK_RECORDS;
 use crate::convert::ColumnBuilder;
 use crate::convert::cell::{Cell, render_object};
 use crate::convert::temporal::DAY;
 use crate::error::Error;
-use crate::input::Input;
+use crate::input::{Input, open_range};
+use crate::passed::Passed;
 use crate::plan::Plan;
 use crate::survey::{Survey, SurveyedColumn};
 
@@ -46,12 +47,34 @@ fn count_rows(metadata: &ArrowReaderMetadata) -> i64 {
     metadata.metadata().file_metadata().num_rows()
 }
 
+/// Refuses what is encrypted or packed in a way that is not read, by name.
+fn refuse_unread(metadata: &ArrowReaderMetadata) -> Result<(), Error> {
+    for column in metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns) {
+        if let Compression::LZO = column.compression() {
+            let name = column.column_path();
+            return Err(Error::unreadable(format!("the column {name} is packed with LZO, which is not read")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the object is wholly encrypted: it ends in other letters than plain Parquet.
+fn is_encrypted(input: &dyn Input) -> Result<bool, Error> {
+    let mut end = Vec::new();
+    open_range(input, input.length().saturating_sub(4)..input.length())?.read_to_end(&mut end)?;
+    Ok(end == b"PARE")
+}
+
 /// Reads the footer. Old 96-bit timestamps are taken as microseconds, since nanoseconds would not reach the year 9999.
 fn read_footer(input: &dyn Input) -> Result<ArrowReaderMetadata, Error> {
+    if is_encrypted(input)? {
+        return Err(Error::unreadable("the Parquet object is encrypted, which is not read"));
+    }
     let whole = Whole::new(input);
     let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let plain =
         guard(|| ArrowReaderMetadata::load(&whole, options())).and_then(|result| whole.failure().sort(result))?;
+    refuse_unread(&plain)?;
     let parsed = Arc::clone(plain.metadata());
     let mut changed = false;
     let fields: Vec<Field> = plain
@@ -100,7 +123,7 @@ impl<'a> ParquetReader<'a> {
         Ok(Self { input, metadata, failure: Failure::default(), next_group: 0, group: None, conform })
     }
 
-    pub(crate) fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
+    fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
         loop {
             if self.group.is_none() && !self.open_group()? {
                 return self.check_count();
@@ -120,7 +143,7 @@ impl<'a> ParquetReader<'a> {
         let Some(group) = parsed.row_groups().get(self.next_group) else { return Ok(false) };
         let chunks = guard(|| RowGroup::open(self.input, group, self.failure.clone()))??;
         let average = group.total_byte_size().max(0) / group.num_rows().max(1);
-        let size = usize::try_from(BATCH_BYTES / average.max(1)).unwrap_or(BATCH_RECORDS).clamp(1, BATCH_RECORDS);
+        let size = usize::try_from(BATCH_BYTES / average.max(1)).unwrap_or(BLOCK_RECORDS).clamp(1, BLOCK_RECORDS);
         let position = self.next_group;
         self.next_group += 1;
         let metadata = self.metadata.clone();
@@ -141,6 +164,14 @@ impl<'a> ParquetReader<'a> {
             return Ok(None);
         }
         Err(Error::unreadable(format!("the Parquet footer states {stated} rows, and there are {found}")))
+    }
+}
+
+impl Iterator for ParquetReader<'_> {
+    type Item = Result<Batch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_batch().transpose()
     }
 }
 
@@ -165,24 +196,13 @@ struct Conform<'a> {
     records: u64,
 }
 
-/// What is wrong, by row of the batch.
-type Reasons = BTreeMap<usize, Vec<String>>;
-
 impl<'a> Conform<'a> {
     fn new(plan: &'a Plan, schema: &Schema) -> Result<Self, Error> {
-        let find = |source: &String| {
-            let position = schema.fields().iter().position(|field| field.name() == source);
-            position.map(Some).ok_or_else(|| Error::unreadable(format!("the file has no column {source:?}")))
-        };
-        let positions = plan
-            .columns
-            .iter()
-            .map(|column| column.source.as_ref().map_or(Ok(None), find))
-            .collect::<Result<Vec<_>, _>>()?;
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let positions = plan.locate(&names)?;
         let others = (0..schema.fields().len()).filter(|position| !positions.contains(&Some(*position))).collect();
-        let builders =
-            plan.columns.iter().map(ColumnBuilder::new).collect::<Result<_, _>>().map_err(Error::unreadable)?;
-        Ok(Self { plan, builders, positions, others, records: 0 })
+        let builders = plan.columns.iter().map(|column| ColumnBuilder::new(column, None)).collect::<Result<_, _>>();
+        Ok(Self { plan, builders: builders.map_err(Error::unreadable)?, positions, others, records: 0 })
     }
 
     fn take(&mut self, rows: &RecordBatch) -> Result<Batch, Error> {
@@ -198,45 +218,16 @@ impl<'a> Conform<'a> {
         if self.plan.rescue {
             arrays.push(Arc::new(self.rescue(rows)));
         }
-        self.judge(rows.num_rows(), &mut reasons);
-        self.settle(rows, arrays, reasons)
+        let (before, count) = (self.records, rows.num_rows());
+        self.records += count as u64;
+        let slots: Vec<usize> = (0..count).collect();
+        Sorting { plan: self.plan, before, count, reasons, passed: Passed::default() }
+            .settle(arrays, &slots, |row| Reject::of_text(render_row(rows, row, 0..rows.num_columns())))
     }
 
     fn rescue(&self, rows: &RecordBatch) -> StringArray {
         let row = |row| (!self.others.is_empty()).then(|| render_row(rows, row, self.others.iter().copied()));
         (0..rows.num_rows()).map(row).collect()
-    }
-
-    /// Adds what the plan says against the rows.
-    fn judge(&self, count: usize, reasons: &mut Reasons) {
-        if let Some(refusal) = &self.plan.refuse {
-            (0..count).for_each(|row| reasons.entry(row).or_default().push(refusal.clone()));
-        }
-        let first = self.records + 1;
-        for (number, verdicts) in self.plan.verdicts.range(first..first + count as u64) {
-            if let Ok(row) = usize::try_from(number - first) {
-                reasons.entry(row).or_default().extend(verdicts.iter().cloned());
-            }
-        }
-    }
-
-    /// Parts rows and rejects.
-    fn settle(&mut self, rows: &RecordBatch, arrays: Vec<ArrayRef>, reasons: Reasons) -> Result<Batch, Error> {
-        let (count, first) = (rows.num_rows(), self.records + 1);
-        let shape = RecordBatchOptions::new().with_row_count(Some(count));
-        let mut accepted = RecordBatch::try_new_with_options(self.plan.schema(), arrays, &shape).map_err(internal)?;
-        let kept: Vec<bool> = (0..count).map(|row| !reasons.contains_key(&row)).collect();
-        let record_numbers = (first..).zip(&kept).filter_map(|(number, kept)| kept.then_some(number)).collect();
-        if !reasons.is_empty() {
-            accepted = filter_record_batch(&accepted, &BooleanArray::from(kept)).map_err(internal)?;
-        }
-        let reject = |(row, reasons): (usize, Vec<String>)| {
-            let raw = render_row(rows, row, 0..rows.num_columns());
-            Reject { record_number: first + row as u64, line: None, byte_offset: None, raw, reasons }
-        };
-        let rejects = reasons.into_iter().map(reject).collect();
-        self.records += count as u64;
-        Ok(Batch { rows: accepted, record_numbers, rejects, records: count as u64 })
     }
 }
 
@@ -277,11 +268,6 @@ fn render_row(rows: &RecordBatch, row: usize, columns: impl Iterator<Item = usiz
     render_object(
         columns.map(|column| (schema.field(column).name(), Cell::new(rows.column(column).as_ref(), row).to_json())),
     )
-}
-
-/// What Arrow refuses here is our failure, not the object's.
-fn internal(error: ArrowError) -> Error {
-    Error::Io(std::io::Error::other(error))
 }
 
 /// What the input could not give, in the decoder's words.

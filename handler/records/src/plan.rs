@@ -1,9 +1,10 @@
 //! What to make of an object's columns: the contract, in the reader's words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use crate::error::Error;
 use crate::types::Type;
 
 /// The name of the column that [`Plan::rescue`] appends.
@@ -51,4 +52,27 @@ impl Plan {
         }
         Schema::new(fields).into()
     }
+
+    /// For each column its position among the names of a file; `None` where it takes nothing from the file.
+    pub(crate) fn locate<N: AsRef<str>>(&self, names: &[N]) -> Result<Vec<Option<usize>>, Error> {
+        let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (position, name) in names.iter().enumerate() {
+            places.entry(name.as_ref()).or_default().push(position);
+        }
+        let of = |source: &String| places.get(source.as_str()).map_or(&[][..], Vec::as_slice);
+        let sources = || self.columns.iter().filter_map(|column| column.source.as_ref());
+        refuse("the file has no column", sources().filter(|source| of(source).is_empty()))?;
+        refuse("the file has more than one column", sources().filter(|source| of(source).len() > 1))?;
+        Ok(self
+            .columns
+            .iter()
+            .map(|column| column.source.as_ref().and_then(|source| of(source).first().copied()))
+            .collect())
+    }
+}
+
+/// Names the columns with which something is wrong, if there are any.
+fn refuse<'n>(what: &str, names: impl Iterator<Item = &'n String>) -> Result<(), Error> {
+    let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
+    if names.is_empty() { Ok(()) } else { Err(Error::unreadable(format!("{what} {}", names.join(", ")))) }
 }

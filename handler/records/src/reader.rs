@@ -1,43 +1,79 @@
 //! The walk over an object's records: one pass, batch by batch.
 
 use std::fmt;
+use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use arrow::datatypes::SchemaRef;
 
 use crate::batch::Batch;
-use crate::csv::CsvReader;
+use crate::crew::{Batches, run};
 use crate::error::Error;
 use crate::input::Input;
-use crate::json::JsonReader;
 use crate::options::{Format, Options};
 use crate::parquet::ParquetReader;
+use crate::passed::Passed;
 use crate::plan::Plan;
+use crate::{csv, json};
 
-/// Opens an object to read its records as the plan says.
+/// Inputs from this length on are read on several threads.
+const LARGE: u64 = 4 * 1024 * 1024;
+
+/// Opens an object to read its records as the plan says, on as many threads as there are cores where it is large.
 ///
 /// # Errors
 /// [`Error::Unreadable`] when the object as a whole is bad, or lacks a column that the plan takes from it (JSON lacks
 /// none: a missing key is NULL); [`Error::Io`] when it could not be fetched.
 pub fn read<'a>(input: &'a dyn Input, options: &Options, plan: &'a Plan) -> Result<Reader<'a>, Error> {
-    let records = match options.format {
-        Format::Csv => Records::Csv(Box::new(CsvReader::new(input, options, plan)?)),
-        Format::Json => Records::Json(Box::new(JsonReader::new(input, options, plan)?)),
-        Format::Parquet => Records::Parquet(Box::new(ParquetReader::new(input, plan)?)),
+    let large = input.length() >= LARGE;
+    read_on(input, options, plan, if large { available_parallelism().map_or(1, usize::from) } else { 1 })
+}
+
+/// Opens an object to convert its records on so many threads, with one more that splits it where there are several. The
+/// batches are the same whatever the number.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_on<'a>(
+    input: &'a dyn Input,
+    options: &Options,
+    plan: &'a Plan,
+    threads: usize,
+) -> Result<Reader<'a>, Error> {
+    let schema = plan.schema();
+    let batches: Batches<'a> = match options.format {
+        Format::Parquet => Box::new(ParquetReader::new(input, plan)?),
+        Format::Csv => {
+            let options = csv::settle(input, options)?;
+            let plan = Arc::new(plan.clone());
+            let (split, head) = csv::open(input, &options)?;
+            let converters = (0..threads.max(1)).map(|_| csv::Converter::new(&head, &plan, &options));
+            run(split, converters.collect::<Result<_, _>>()?)?
+        }
+        Format::Json => {
+            let plan = Arc::new(plan.clone());
+            let converters = (0..threads.max(1)).map(|_| json::Converter::new(&plan));
+            run(json::Splitter::open(input, options)?, converters.collect::<Result<_, _>>()?)?
+        }
     };
-    Ok(Reader { records, schema: plan.schema(), over: false })
+    Ok(Reader { batches, schema, passed: Passed::default(), over: false })
+}
+
+/// The options with the delimiter and the quote that a CSV object has, where they do not say it; others are as they were.
+/// Reading with the result is the same as reading with the options, and shows what was found.
+///
+/// # Errors
+/// As for [`read`].
+pub fn settle(input: &dyn Input, options: &Options) -> Result<Options, Error> {
+    csv::settle(input, options)
 }
 
 /// The records of an object in batches, in order. An error ends it, and nothing of what came before may be kept.
 pub struct Reader<'a> {
-    records: Records<'a>,
+    batches: Batches<'a>,
     schema: SchemaRef,
+    passed: Passed,
     over: bool,
-}
-
-enum Records<'a> {
-    Csv(Box<CsvReader<'a>>),
-    Json(Box<JsonReader<'a>>),
-    Parquet(Box<ParquetReader<'a>>),
 }
 
 impl Reader<'_> {
@@ -45,6 +81,12 @@ impl Reader<'_> {
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
+    }
+
+    /// What was passed over up to the last batch; all of it at the end.
+    #[must_use]
+    pub fn passed(&self) -> Passed {
+        self.passed
     }
 }
 
@@ -58,16 +100,18 @@ impl Iterator for Reader<'_> {
     type Item = Result<Batch, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.over {
-            return None;
+        while !self.over {
+            let next = self.batches.next();
+            self.over = !matches!(next, Some(Ok(_)));
+            if let Some(Ok(batch)) = &next {
+                self.passed = batch.passed;
+            }
+            // Where only lines that are no records were left there is nothing to hand on.
+            if !matches!(&next, Some(Ok(batch)) if batch.records == 0) {
+                return next;
+            }
         }
-        let next = match &mut self.records {
-            Records::Csv(reader) => reader.next_batch(),
-            Records::Json(reader) => reader.next_batch(),
-            Records::Parquet(reader) => reader.next_batch(),
-        };
-        self.over = !matches!(next, Ok(Some(_)));
-        next.transpose()
+        None
     }
 }
 

@@ -1,6 +1,7 @@
 //! From plain bytes to UTF-8: the declared encoding, and the byte order mark.
 //!
-//! UTF-8 passes unchanged (only the mark goes) and is checked record by record. Any other encoding is decoded as a
+//! UTF-8 passes unchanged (only the mark goes) and is checked record by record; UTF-16 is known by its mark where nothing is
+//! declared. A declaration that the first bytes contradict is refused, not guessed over. Any other encoding is decoded as a
 //! stream; then byte offsets count the decoded UTF-8 bytes, and a malformed sequence becomes the byte `0xFF`, which is
 //! never UTF-8, so that exactly the record around it is rejected.
 
@@ -10,6 +11,7 @@ use std::io::{self, Read};
 use encoding_rs::{Decoder, DecoderResult, Encoding, REPLACEMENT, UTF_8};
 
 use crate::error::Error;
+use crate::signature::refuse_binary;
 
 /// The byte that stands for a malformed sequence.
 const MALFORMED: u8 = 0xFF;
@@ -32,13 +34,38 @@ fn find_encoding(label: &str) -> Result<&'static Encoding, String> {
 }
 
 /// Decodes a stream into UTF-8, as the declared encoding says.
-pub(crate) fn open_text(plain: Box<dyn Read + Send>, label: Option<&str>) -> Result<Box<dyn Read + Send>, Error> {
-    let encoding = label.map_or(Ok(UTF_8), find_encoding).map_err(Error::unreadable)?;
+pub(crate) fn open_text(mut plain: Box<dyn Read + Send>, label: Option<&str>) -> Result<Box<dyn Read + Send>, Error> {
+    let declared = label.map(find_encoding).transpose().map_err(Error::unreadable)?;
+    let mut sample = Vec::with_capacity(CHUNK);
+    (&mut plain).take(CHUNK as u64).read_to_end(&mut sample)?;
+    refuse_binary(&sample)?;
+    let marked = Encoding::for_bom(&sample).map(|(encoding, _)| encoding);
+    let encoding = declared.or(marked).unwrap_or(UTF_8);
+    if let Some(marked) = marked.filter(|marked| *marked != encoding) {
+        let (declared, found) = (encoding.name(), marked.name());
+        return Err(Error::unreadable(format!("declared as {declared}, and it has the byte order mark of {found}")));
+    }
+    if encoding.is_single_byte() && is_utf_8(&sample) {
+        let declared = encoding.name();
+        return Err(Error::unreadable(format!("declared as {declared}, and what is no ASCII in it is UTF-8")));
+    }
+    let plain = io::Cursor::new(sample).chain(plain);
     if encoding == UTF_8 {
-        return Ok(plain);
+        return Ok(Box::new(plain));
     }
     let decoder = encoding.new_decoder_with_bom_removal();
+    let plain = Box::new(plain);
     Ok(Box::new(Decoding { plain, decoder, bytes: vec![0; CHUNK], start: 0, end: 0, over: false, pending: Vec::new() }))
+}
+
+/// Whether there are letters beyond ASCII and all of them are UTF-8; the last one may be cut.
+fn is_utf_8(sample: &[u8]) -> bool {
+    let sound = match std::str::from_utf8(sample) {
+        Ok(text) => text.len(),
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        Err(_) => 0,
+    };
+    !sample[..sound].is_ascii()
 }
 
 /// A stream on its way through an encoding.
@@ -127,6 +154,22 @@ mod tests {
         assert_eq!(decode("日本".as_bytes(), "utf8"), "日本".as_bytes());
         let long: Vec<u8> = std::iter::repeat_n(0xfc, 300_000).collect();
         assert_eq!(decode(&long, "windows-1252"), "ü".repeat(300_000).as_bytes());
+    }
+
+    #[test]
+    fn a_wrong_declaration_is_found() {
+        let open = |bytes: &[u8], label| open_text(Box::new(io::Cursor::new(bytes.to_vec())), label);
+        for (bytes, label, reason) in [
+            (&b"\xff\xfea\0"[..], Some("utf-8"), "declared as UTF-8, and it has the byte order mark of UTF-16LE"),
+            (b"\xef\xbb\xbfa", Some("latin1"), "declared as windows-1252, and it has the byte order mark of UTF-8"),
+            ("Zürich".as_bytes(), Some("latin1"), "declared as windows-1252, and what is no ASCII in it is UTF-8"),
+        ] {
+            let error = open(bytes, label).err().map(|error| error.to_string());
+            assert_eq!(error, Some(format!("unreadable: {reason}")));
+        }
+        let mut text = Vec::new();
+        open(b"\xfe\xff\0a\0b", None).unwrap().read_to_end(&mut text).unwrap();
+        assert_eq!(text, b"ab");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
+use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod parse;
@@ -25,6 +25,8 @@ pub enum Type {
     BigInt,
     /// Up to 38 digits (`DuckDB`'s own goes a little further; Arrow has no such integer).
     HugeInt,
+    /// [`Self::HugeInt`] without a sign.
+    UHugeInt,
     /// 8 bits, no sign.
     UTinyInt,
     /// 16 bits, no sign.
@@ -46,6 +48,10 @@ pub enum Type {
     },
     /// Text, UTF-8.
     Varchar,
+    /// Text of so many characters at most.
+    Text(u32),
+    /// One of these texts.
+    Enum(Vec<String>),
     /// Bytes.
     Blob,
     /// A day of the proleptic Gregorian calendar.
@@ -54,8 +60,14 @@ pub enum Type {
     Time,
     /// Date and time in microseconds, without time zone.
     Timestamp,
+    /// [`Self::Timestamp`] with whole seconds only.
+    TimestampS,
+    /// [`Self::Timestamp`] with whole milliseconds only.
+    TimestampMs,
     /// A moment in microseconds, kept in UTC.
     TimestampTz,
+    /// Months, days and microseconds.
+    Interval,
     /// JSON text.
     Json,
     /// A UUID as its canonical text.
@@ -64,6 +76,8 @@ pub enum Type {
     List(Box<Type>),
     /// Named values.
     Struct(Vec<(String, Type)>),
+    /// Keys, each of them once, and their values.
+    Map(Box<Type>, Box<Type>),
 }
 
 impl Type {
@@ -76,7 +90,7 @@ impl Type {
             Self::SmallInt => DataType::Int16,
             Self::Integer => DataType::Int32,
             Self::BigInt => DataType::Int64,
-            Self::HugeInt => DataType::Decimal128(38, 0),
+            Self::HugeInt | Self::UHugeInt => DataType::Decimal128(38, 0),
             Self::UTinyInt => DataType::UInt8,
             Self::USmallInt => DataType::UInt16,
             Self::UInteger => DataType::UInt32,
@@ -86,13 +100,15 @@ impl Type {
             Self::Decimal { precision, scale } => {
                 DataType::Decimal128(*precision, i8::try_from(*scale).unwrap_or(i8::MAX))
             }
-            Self::Varchar | Self::Json | Self::Uuid => DataType::Utf8,
+            Self::Varchar | Self::Text(_) | Self::Enum(_) | Self::Json | Self::Uuid => DataType::Utf8,
             Self::Blob => DataType::Binary,
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
-            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+            Self::Timestamp | Self::TimestampS | Self::TimestampMs => DataType::Timestamp(TimeUnit::Microsecond, None),
             Self::TimestampTz => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Interval => DataType::Interval(IntervalUnit::MonthDayNano),
             Self::List(element) => DataType::List(Self::element_field(element)),
+            Self::Map(key, value) => DataType::Map(Self::entries_field(key, value), false),
             Self::Struct(fields) => DataType::Struct(Self::struct_fields(fields)),
         }
     }
@@ -100,6 +116,12 @@ impl Type {
     /// The Arrow field of a list's elements.
     pub(crate) fn element_field(element: &Self) -> Arc<Field> {
         Arc::new(Field::new("element", element.arrow(), true))
+    }
+
+    /// The Arrow field of a map's entries.
+    pub(crate) fn entries_field(key: &Self, value: &Self) -> Arc<Field> {
+        let fields = vec![Field::new("key", key.arrow(), false), Field::new("value", value.arrow(), true)];
+        Arc::new(Field::new("key_value", DataType::Struct(fields.into()), false))
     }
 
     /// The Arrow fields of a struct.
@@ -117,6 +139,7 @@ impl fmt::Display for Type {
             Self::Integer => "INTEGER",
             Self::BigInt => "BIGINT",
             Self::HugeInt => "HUGEINT",
+            Self::UHugeInt => "UHUGEINT",
             Self::UTinyInt => "UTINYINT",
             Self::USmallInt => "USMALLINT",
             Self::UInteger => "UINTEGER",
@@ -128,15 +151,26 @@ impl fmt::Display for Type {
             Self::Date => "DATE",
             Self::Time => "TIME",
             Self::Timestamp => "TIMESTAMP",
+            Self::TimestampS => "TIMESTAMP_S",
+            Self::TimestampMs => "TIMESTAMP_MS",
             Self::TimestampTz => "TIMESTAMP WITH TIME ZONE",
+            Self::Interval => "INTERVAL",
             Self::Json => "JSON",
             Self::Uuid => "UUID",
             Self::Decimal { precision, scale } => return write!(formatter, "DECIMAL({precision},{scale})"),
+            Self::Text(length) => return write!(formatter, "VARCHAR({length})"),
+            Self::Enum(values) => return write_enum(formatter, values),
             Self::List(element) => return write!(formatter, "{element}[]"),
+            Self::Map(key, value) => return write!(formatter, "MAP({key}, {value})"),
             Self::Struct(fields) => return write_struct(formatter, fields),
         };
         formatter.write_str(name)
     }
+}
+
+fn write_enum(formatter: &mut fmt::Formatter<'_>, values: &[String]) -> fmt::Result {
+    let values: Vec<String> = values.iter().map(|value| format!("'{}'", value.replace('\'', "''"))).collect();
+    write!(formatter, "ENUM({})", values.join(", "))
 }
 
 fn write_struct(formatter: &mut fmt::Formatter<'_>, fields: &[(String, Type)]) -> fmt::Result {

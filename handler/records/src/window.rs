@@ -8,9 +8,8 @@ use crate::input::Input;
 use crate::options::Options;
 use crate::text::open_text;
 
-/// The largest record, in bytes. A longer one makes the object unreadable (or, where only an unclosed quote makes it
-/// long, is not believed to be one record).
-pub(crate) const LIMIT: usize = 64 * 1024 * 1024;
+/// The largest record, in bytes. A longer one is a reject.
+pub(crate) const LIMIT: usize = 16 * 1024 * 1024;
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -30,7 +29,7 @@ pub(crate) struct Window {
 impl Window {
     /// Opens the object's text; a byte order mark is passed over.
     pub(crate) fn open(input: &dyn Input, options: &Options) -> Result<Self, Error> {
-        let source = open_text(open_plain(input, options.compression)?, options.encoding.as_deref())?;
+        let source = open_text(open_plain(input, options)?, options.encoding.as_deref())?;
         let mut window = Self { source, buffer: Vec::new(), start: 0, end: 0, offset: 0, over: false };
         window.fill()?;
         if window.bytes().starts_with(MARK) {

@@ -13,7 +13,9 @@ use super::mirror::{InUse, Mirror};
 use super::parallel::parallel;
 use super::s3::{At, CHUNK, Condition, Entry, Pin, S3, wait};
 use super::store::Store;
-use super::{Document, Found, Glimpse, Listing, LogPlace, RawObject, Stamp, Zone, is_ignored, log_version};
+use super::{
+    Document, Found, Glimpse, Listing, LogPlace, RawObject, SeenCommits, Stamp, Zone, is_ignored, log_version,
+};
 use crate::error::{Error, Result};
 
 /// Requests for different objects that are under way at once.
@@ -191,8 +193,9 @@ impl Zone for Bucket {
     fn log_place(&self, table: &str) -> Option<LogPlace> {
         let below = format!("{}{table}/", self.prefix);
         let url = Url::parse(&format!("s3://{}/{below}", self.name)).ok()?;
-        let store = |prefix: &str| Arc::new(Store::new(self.s3.clone(), &self.name, prefix));
-        Some(LogPlace { folder: store(&below), root: store(""), url })
+        let seen = SeenCommits::default();
+        let store = |prefix: &str| Arc::new(Store::new(self.s3.clone(), (&self.name, prefix), &seen));
+        Some(LogPlace { folder: store(&below), root: store(""), url, seen })
     }
 
     fn local(&self) -> &Path {

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -169,8 +170,9 @@ impl Input for Kept {
         self.length
     }
 
-    fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(Following { shared: Arc::clone(&self.shared), position: offset, length: self.length }))
+    fn open(&self, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
+        let following = Following { shared: Arc::clone(&self.shared), position: range.start, length: self.length };
+        Ok(Box::new(following.take(range.end.saturating_sub(range.start))))
     }
 }
 
@@ -204,13 +206,14 @@ impl Input for Passing {
         self.wanted.length
     }
 
-    fn open(&self, offset: u64) -> io::Result<Box<dyn Read + Send>> {
-        // Only who reads from the beginning sees all that the seal is for.
-        let seal = if offset == 0 { &self.wanted.seal } else { &Seal::Unknown };
+    fn open(&self, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
+        // Only who reads the whole sees all that the seal is for.
+        let seal = if range == (0..self.wanted.length) { &self.wanted.seal } else { &Seal::Unknown };
         Ok(Box::new(Stream {
             s3: self.s3.clone(),
             wanted: self.wanted.clone(),
-            next: offset,
+            next: range.start,
+            end: range.end,
             reach: FIRST,
             coming: VecDeque::new(),
             chunk: Bytes::new(),
@@ -219,7 +222,7 @@ impl Input for Passing {
     }
 }
 
-/// The first range is short: who opens a file of columns in the middle may want a few bytes only.
+/// The first range is short: who opens a file of columns in the middle may not read on to the end.
 const FIRST: u64 = 1 << 20;
 
 struct Stream {
@@ -227,6 +230,8 @@ struct Stream {
     wanted: Wanted,
     /// Where the next range begins.
     next: u64,
+    /// Where the last one ends.
+    end: u64,
     /// How long it is.
     reach: u64,
     coming: VecDeque<(Receiver<Result<Bytes>>, AbortHandle)>,
@@ -238,8 +243,8 @@ impl Stream {
     /// Keeps as many ranges on their way as the reader has shown that it wants.
     fn ask(&mut self) -> io::Result<()> {
         let lanes = if self.reach == FIRST { 1 } else { LANES };
-        while self.coming.len() < lanes && self.next < self.wanted.length {
-            let range = (self.next, self.wanted.length.min(self.next + self.reach));
+        while self.coming.len() < lanes && self.next < self.end {
+            let range = (self.next, self.end.min(self.next + self.reach));
             (self.next, self.reach) = (range.1, CHUNK);
             let (answer, receiver) = sync_channel(1);
             let (s3, pin) = (self.s3.clone(), self.wanted.pin.clone());

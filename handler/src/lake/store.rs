@@ -16,6 +16,7 @@ use object_store::{
 };
 
 use super::s3::{self, At, Condition, Entry, Object, S3};
+use super::{SeenCommits, log_version};
 
 /// A bucket, or what stands below a prefix of it, for as long as one version of a table is read or written.
 #[derive(Debug, Clone)]
@@ -26,12 +27,21 @@ pub struct Store {
     prefix: String,
     /// Checkpoints are read in many small ranges; each is fetched once, whole and checked.
     read: Arc<Mutex<HashMap<Path, Object>>>,
+    seen: SeenCommits,
 }
 
 impl Store {
     /// A store that has read nothing yet; `prefix` is empty or ends with `/`.
-    pub fn new(s3: S3, bucket: &str, prefix: &str) -> Self {
-        Self { s3, bucket: bucket.to_owned(), prefix: prefix.to_owned(), read: Arc::default() }
+    pub fn new(s3: S3, (bucket, prefix): (&str, &str), seen: &SeenCommits) -> Self {
+        let (bucket, prefix, seen) = (bucket.to_owned(), prefix.to_owned(), Arc::clone(seen));
+        Self { s3, bucket, prefix, read: Arc::default(), seen }
+    }
+
+    /// Notes what tells the commit that stands at a key, if it is one.
+    fn note(&self, key: &str, etag: &str) {
+        if let Some(version) = key.rsplit('/').next().and_then(log_version) {
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(version, etag.to_owned());
+        }
     }
 
     fn at(&self, location: &Path) -> At {
@@ -60,6 +70,9 @@ impl Store {
         let after = after.map(|after| self.at(&after).key);
         let (s3, bucket) = (self.s3.clone(), self.bucket.clone());
         let entries = on_s3(async move { s3.list(&bucket, &folder, after.as_deref()).await }).await?;
+        for entry in &entries {
+            self.note(&entry.key, &entry.etag);
+        }
         entries.iter().filter(|entry| !entry.key.ends_with('/')).map(|entry| self.meta(entry)).collect()
     }
 
@@ -108,6 +121,7 @@ impl ObjectStore for Store {
         let source = "the condition of the put does not hold";
         let path = location.to_string();
         let e_tag = put.ok_or_else(|| object_store::Error::AlreadyExists { path, source: source.into() })?;
+        self.note(location.as_ref(), e_tag.as_deref().unwrap_or_default());
         Ok(PutResult { e_tag, version: None })
     }
 

@@ -44,7 +44,7 @@ impl Table {
     }
 
     pub(super) async fn actions(&self, version: u64) -> Result<Option<Vec<Action>>> {
-        let store = self.log()?.object_store(None);
+        let store = self.log()?.store.object_store(None);
         let Some(bytes) = read_commit_entry(store.as_ref(), version).await.map_err(delta_error(&self.name))? else {
             return Ok(None);
         };
@@ -84,7 +84,7 @@ impl Table {
     pub async fn prune_log(&self, retain: Duration) -> Result<usize> {
         let Some(snapshot) = self.load().await? else { return Ok(0) };
         let cutoff = Utc::now().timestamp_millis() - i64::try_from(retain.as_millis()).unwrap_or(i64::MAX);
-        cleanup_expired_logs_for(snapshot.version, self.log()?.as_ref(), cutoff, None)
+        cleanup_expired_logs_for(snapshot.version, self.log()?.store.as_ref(), cutoff, None)
             .await
             .map_err(delta_error(&self.name))
     }

@@ -1,14 +1,15 @@
-//! Text, bytes, JSON text and UUIDs.
+//! Text, JSON text and UUIDs.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayBuilder, ArrayRef, BinaryBuilder, StringBuilder};
+use arrow::array::{ArrayBuilder, ArrayRef, StringBuilder};
 use arrow::error::ArrowError;
-use serde::de::IgnoredAny;
 
 use super::cell::Cell;
 use super::{Misfit, Slot};
+use crate::object::check_json;
 
 /// The text of a JSON string, which stands in its quotes.
 pub(crate) fn parse_string(json: &str) -> Result<Cow<'_, str>, Misfit> {
@@ -18,28 +19,6 @@ pub(crate) fn parse_string(json: &str) -> Result<Cow<'_, str>, Misfit> {
     serde_json::from_str(json)
         .map(Cow::Owned)
         .map_err(|_| Misfit::Rule("is no text: it has an escape of half a character".to_owned()))
-}
-
-/// JSON text without the whitespace between its tokens.
-pub(crate) fn compact(json: &str) -> Cow<'_, str> {
-    if !json.bytes().any(|byte| byte.is_ascii_whitespace()) {
-        return Cow::Borrowed(json);
-    }
-    let mut text = String::with_capacity(json.len());
-    let (mut quoted, mut escaped) = (false, false);
-    for letter in json.chars() {
-        if quoted || !letter.is_ascii_whitespace() {
-            text.push(letter);
-        }
-        if escaped {
-            escaped = false;
-        } else if quoted && letter == '\\' {
-            escaped = true;
-        } else if letter == '"' {
-            quoted = !quoted;
-        }
-    }
-    Cow::Owned(text)
 }
 
 #[derive(Default)]
@@ -60,7 +39,7 @@ impl Slot for VarcharSlot {
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        let text = if json.starts_with('"') { parse_string(json)? } else { compact(json) };
+        let text = if json.starts_with('"') { parse_string(json)? } else { Cow::Borrowed(json) };
         self.take_text(&text)
     }
 
@@ -76,45 +55,60 @@ impl Slot for VarcharSlot {
     }
 }
 
-#[derive(Default)]
-pub(super) struct BlobSlot(BinaryBuilder);
+/// Text that keeps a rule.
+pub(super) struct TextSlot {
+    inner: VarcharSlot,
+    /// The characters that there may be.
+    length: usize,
+    /// The texts that there may be; any where there are none.
+    values: HashSet<String>,
+}
 
-impl Slot for BlobSlot {
-    fn skip(&mut self) {
-        self.0.append_null();
+impl TextSlot {
+    pub(super) fn of_length(length: u32) -> Self {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        Self { inner: VarcharSlot::default(), length, values: HashSet::new() }
     }
 
-    fn length(&self) -> usize {
-        self.0.len()
-    }
-
-    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
-        self.0.append_value(text);
-        Ok(())
-    }
-
-    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        if !json.starts_with('"') {
-            return Err(Misfit::Type);
-        }
-        self.take_text(&parse_string(json)?)
-    }
-
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Text(text) => self.0.append_value(text),
-            Cell::Bytes(bytes) => self.0.append_value(bytes),
-            _ => return Err(Misfit::Type),
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish()))
+    pub(super) fn one_of(values: &[String]) -> Self {
+        Self { inner: VarcharSlot::default(), length: usize::MAX, values: values.iter().cloned().collect() }
     }
 }
 
-/// JSON text. From CSV as it is written; from JSON without the whitespace between tokens.
+impl Slot for TextSlot {
+    fn skip(&mut self) {
+        self.inner.skip();
+    }
+
+    fn length(&self) -> usize {
+        self.inner.length()
+    }
+
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
+        if !self.values.is_empty() && !self.values.contains(text) {
+            return Err(Misfit::Type);
+        }
+        if text.len() > self.length && text.chars().count() > self.length {
+            return Err(Misfit::Because("it is longer".to_owned()));
+        }
+        self.inner.take_text(text)
+    }
+
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        let text = if json.starts_with('"') { parse_string(json)? } else { Cow::Borrowed(json) };
+        self.take_text(&text)
+    }
+
+    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        self.take_text(&cell.to_text().ok_or_else(|| Misfit::Rule("is not UTF-8 text".to_owned()))?)
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        self.inner.finish()
+    }
+}
+
+/// JSON text, as it is written.
 #[derive(Default)]
 pub(super) struct JsonSlot(StringBuilder);
 
@@ -128,13 +122,13 @@ impl Slot for JsonSlot {
     }
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
-        serde_json::from_str::<IgnoredAny>(text).map_err(|error| Misfit::Because(error.to_string()))?;
+        check_json(text).map_err(Misfit::Because)?;
         self.0.append_value(text);
         Ok(())
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        self.0.append_value(compact(json));
+        self.0.append_value(json);
         Ok(())
     }
 
@@ -209,9 +203,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_kept_without_its_whitespace() {
-        assert_eq!(compact("{ \"a b\" : [ 1,\t\"\\\" \" ] }"), "{\"a b\":[1,\"\\\" \"]}");
-        assert_eq!(compact("1.50"), "1.50");
+    fn a_text_keeps_its_length_and_an_enum_its_values() {
+        let mut text = TextSlot::of_length(2);
+        assert_eq!(text.take_text("éé"), Ok(()));
+        assert_eq!(text.take_text("abc"), Err(Misfit::Because("it is longer".to_owned())));
+        let mut one = TextSlot::one_of(&["a".to_owned(), "b".to_owned()]);
+        assert_eq!(
+            (one.take_text("b"), one.take_json("\"a\""), one.take_text("A")),
+            (Ok(()), Ok(()), Err(Misfit::Type))
+        );
     }
 
     #[test]

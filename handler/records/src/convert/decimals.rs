@@ -23,6 +23,10 @@ fn parse_digits(text: &str) -> Result<Digits, Misfit> {
         None => (unsigned, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if let Some(value) = parse_few(whole, fraction) {
+        let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
+        return Ok(Digits { value: if text.starts_with('-') { -value } else { value }, exponent: exponent - places });
+    }
     if whole.is_empty() && fraction.is_empty() {
         return Err(Misfit::Type);
     }
@@ -41,6 +45,29 @@ fn parse_digits(text: &str) -> Result<Digits, Misfit> {
     let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
     let value = if text.starts_with('-') { -value } else { value };
     Ok(Digits { value, exponent: exponent.saturating_sub(places).saturating_add(dropped) })
+}
+
+/// Digits that fit 64 bits, as nearly all do.
+fn parse_few(whole: &str, fraction: &str) -> Option<i128> {
+    if whole.len() + fraction.len() > 18 || whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    let mut digits = whole.bytes().chain(fraction.bytes());
+    let value = digits.try_fold(0_i64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))?;
+    Some(value.into())
+}
+
+/// The integer that a JSON number is, if it is one; saturates beyond 128 bits.
+pub(super) fn parse_integral(number: &str) -> Option<i128> {
+    match parse_digits(number) {
+        Ok(digits) => shift(digits.value, digits.exponent).or((digits.exponent > 0).then_some(if digits.value < 0 {
+            i128::MIN
+        } else {
+            i128::MAX
+        })),
+        Err(Misfit::Because(_)) => Some(if number.starts_with('-') { i128::MIN } else { i128::MAX }),
+        Err(_) => None,
+    }
 }
 
 fn parse_exponent(text: &str) -> Result<i64, Misfit> {
@@ -82,23 +109,24 @@ pub(super) struct DecimalSlot {
     scale: i8,
     bound: u128,
     integer: bool,
+    signed: bool,
 }
 
 impl DecimalSlot {
     pub(super) fn new(precision: u8, scale: u8) -> Result<Self, ArrowError> {
         let scale = i8::try_from(scale).unwrap_or(i8::MAX);
         let builder = Decimal128Builder::new().with_precision_and_scale(precision, scale)?;
-        Ok(Self { builder, scale, bound: 10_u128.pow(u32::from(precision)), integer: false })
+        Ok(Self { builder, scale, bound: 10_u128.pow(u32::from(precision)), integer: false, signed: true })
     }
 
-    pub(super) fn huge_integer() -> Result<Self, ArrowError> {
-        Ok(Self { integer: true, ..Self::new(38, 0)? })
+    pub(super) fn huge_integer(signed: bool) -> Result<Self, ArrowError> {
+        Ok(Self { integer: true, signed, ..Self::new(38, 0)? })
     }
 
     fn take(&mut self, value: Option<i128>) -> Result<(), Misfit> {
         let value =
             value.ok_or_else(|| if self.integer { Misfit::Type } else { Misfit::Because("not exactly".to_owned()) })?;
-        if value.unsigned_abs() >= self.bound {
+        if value.unsigned_abs() >= self.bound || (value < 0 && !self.signed) {
             return Err(Misfit::Because("out of range".to_owned()));
         }
         self.builder.append_value(value);
@@ -123,6 +151,15 @@ impl Slot for DecimalSlot {
         match shift(digits.value, digits.exponent.saturating_add(i64::from(self.scale))) {
             None if digits.exponent >= 0 => Err(Misfit::Because("out of range".to_owned())),
             value => self.take(value),
+        }
+    }
+
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        match json.as_bytes().first() {
+            Some(b'"') => self.take_text(&super::characters::parse_string(json)?),
+            Some(b'-' | b'0'..=b'9') if self.integer => self.take(Some(parse_integral(json).ok_or(Misfit::Type)?)),
+            Some(b'-' | b'0'..=b'9') => self.take_text(json),
+            _ => Err(Misfit::Type),
         }
     }
 

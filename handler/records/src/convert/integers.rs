@@ -71,6 +71,17 @@ where
         self.take(parse_integer(text).ok_or(Misfit::Type)?)
     }
 
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        match json.as_bytes().first() {
+            Some(b'"') => self.take_text(&super::characters::parse_string(json)?),
+            Some(b'-' | b'0'..=b'9') => match parse_integer(json) {
+                Some(value) => self.take(value),
+                None => self.take(super::decimals::parse_integral(json).ok_or(Misfit::Type)?),
+            },
+            _ => Err(Misfit::Type),
+        }
+    }
+
     fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         match cell {
             Cell::Integer(value) => self.take(*value),
@@ -111,6 +122,10 @@ mod tests {
         assert_eq!(slot.take_text(&"9".repeat(60)), Err(Misfit::Because("out of range".to_owned())));
         assert_eq!(slot.take_json("1.5"), Err(Misfit::Type));
         assert_eq!(slot.take_json("\"12\""), Ok(()));
+        assert_eq!(slot.take_json("\"1e1\""), Err(Misfit::Type));
+        assert_eq!((slot.take_json("1e2"), slot.take_json("120e-1"), slot.take_json("5.0")), (Ok(()), Ok(()), Ok(())));
+        assert_eq!(slot.take_json("1e3"), Err(Misfit::Because("out of range".to_owned())));
+        assert_eq!(slot.take_json("-1e999999999"), Err(Misfit::Because("out of range".to_owned())));
         let mut slot = IntegerSlot::<arrow::datatypes::UInt64Type>::new();
         assert_eq!(slot.take_text("18446744073709551615"), Ok(()));
         assert_eq!(slot.take_text("-1"), Err(Misfit::Because("out of range".to_owned())));

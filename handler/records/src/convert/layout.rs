@@ -20,18 +20,6 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// Checks that a format can write every value of a type, and nothing but it.
-///
-/// The words: `%Y %y %m %b %B %d %j %a %A` for dates, `%H %I %p %M %S %f %g` for times (`%f` 1 to 6 digits of a
-/// fraction, `%g` 1 to 3), `%z` for the zone (`+HH:MM`, `+HHMM`, `+HH`, `Z`); `%F %D %T %R` for the usual groups; `%%`.
-/// A `-` after the percent sign changes nothing: numbers may always be short.
-///
-/// # Errors
-/// With what is wrong, for whoever declared it.
-pub fn check_format(format: &str, data_type: &Type) -> Result<(), String> {
-    Layout::new(format, data_type).map(|_| ())
-}
-
 /// A format, understood.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
@@ -82,7 +70,7 @@ impl Layout {
         let (date, time, zone) = match data_type {
             Type::Date => (true, Some(false), false),
             Type::Time => (false, Some(true), false),
-            Type::Timestamp => (true, None, false),
+            Type::Timestamp | Type::TimestampS | Type::TimestampMs => (true, None, false),
             Type::TimestampTz => (true, None, true),
             other => return Err(format!("{other} takes no format")),
         };
@@ -336,6 +324,7 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check_format;
 
     fn moment(format: &str, text: &str) -> Option<i64> {
         Layout::new(format, &Type::Timestamp).unwrap().parse_moment(text).map(|moment| moment.microseconds)

@@ -18,7 +18,7 @@ fn explain_json(error: &serde_json::Error) -> Misfit {
 }
 
 /// Appends to a part of a nested value; what is wrong there is wrong with the whole.
-fn take_part(slot: &mut dyn Slot, data_type: &Type, json: &str) -> Result<(), Misfit> {
+pub(super) fn take_part(slot: &mut dyn Slot, data_type: &Type, json: &str) -> Result<(), Misfit> {
     if json == "null" {
         slot.skip();
         return Ok(());
@@ -26,7 +26,7 @@ fn take_part(slot: &mut dyn Slot, data_type: &Type, json: &str) -> Result<(), Mi
     slot.take_json(json).map_err(|misfit| Misfit::Because(misfit.explain(json, data_type)))
 }
 
-fn take_cell_part(slot: &mut dyn Slot, data_type: &Type, cell: &Cell<'_>) -> Result<(), Misfit> {
+pub(super) fn take_cell_part(slot: &mut dyn Slot, data_type: &Type, cell: &Cell<'_>) -> Result<(), Misfit> {
     if matches!(cell, Cell::Null) {
         slot.skip();
         return Ok(());
@@ -174,7 +174,7 @@ impl Slot for StructSlot {
         if json.starts_with('"') {
             return self.take_json(&super::characters::parse_string(json)?);
         }
-        let object = Object::parse(json).map_err(|error| explain_json(&error))?;
+        let object = Object::parse(json).map_err(Misfit::Because)?;
         if let Some(key) = object.find_duplicate() {
             return Err(Misfit::Because(format!("the key {key:?} stands twice")));
         }

@@ -8,6 +8,7 @@ use arrow::error::ArrowError;
 use super::cell::Cell;
 use super::layout::Layout;
 use super::{Misfit, Slot};
+use crate::types::Type;
 
 /// Microseconds in a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
@@ -235,12 +236,28 @@ pub(super) struct TimestampSlot {
     builder: TimestampMicrosecondBuilder,
     layout: Option<Layout>,
     zoned: bool,
+    /// The microseconds of which a value is a multiple.
+    grain: i64,
 }
 
 impl TimestampSlot {
-    pub(super) fn new(layout: Option<Layout>, zoned: bool) -> Self {
+    pub(super) fn new(layout: Option<Layout>, data_type: &Type) -> Self {
+        let zoned = *data_type == Type::TimestampTz;
+        let grain = match data_type {
+            Type::TimestampS => 1_000_000,
+            Type::TimestampMs => 1000,
+            _ => 1,
+        };
         let builder = TimestampMicrosecondBuilder::new().with_timezone_opt(zoned.then_some("UTC"));
-        Self { builder, layout, zoned }
+        Self { builder, layout, zoned, grain }
+    }
+
+    fn append(&mut self, microseconds: i64) -> Result<(), Misfit> {
+        if microseconds % self.grain != 0 {
+            return Err(Misfit::Because("it is finer".to_owned()));
+        }
+        self.builder.append_value(microseconds);
+        Ok(())
     }
 
     fn check_zone(&self, zoned: bool) -> Result<(), Misfit> {
@@ -267,21 +284,19 @@ impl Slot for TimestampSlot {
             None => parse_moment(text).ok_or(Misfit::Type)?,
         };
         self.check_zone(moment.offset.is_some())?;
-        self.builder.append_value(moment.in_utc());
-        Ok(())
+        self.append(moment.in_utc())
     }
 
     fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         match cell {
             Cell::Moment { nanoseconds, zoned } => {
                 self.check_zone(*zoned)?;
-                self.builder.append_value(round_down(*nanoseconds)?);
+                self.append(round_down(*nanoseconds)?)
             }
-            Cell::Date(days) if !self.zoned => self.builder.append_value(i64::from(*days) * DAY),
-            Cell::Text(text) => return self.take_text(text),
-            _ => return Err(Misfit::Type),
+            Cell::Date(days) if !self.zoned => self.append(i64::from(*days) * DAY),
+            Cell::Text(text) => self.take_text(text),
+            _ => Err(Misfit::Type),
         }
-        Ok(())
     }
 
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
@@ -367,8 +382,8 @@ mod tests {
 
     #[test]
     fn a_zone_belongs_to_timestamptz_only() {
-        let mut plain = TimestampSlot::new(None, false);
-        let mut zoned = TimestampSlot::new(None, true);
+        let mut plain = TimestampSlot::new(None, &Type::Timestamp);
+        let mut zoned = TimestampSlot::new(None, &Type::TimestampTz);
         assert_eq!(
             plain.take_text("2024-01-01T00:00:00Z"),
             Err(Misfit::Rule("carries a time zone; declare TIMESTAMPTZ".to_owned()))
@@ -379,6 +394,9 @@ mod tests {
         );
         assert_eq!(zoned.take_text("1970-01-01T02:00:00+02:00"), Ok(()));
         let array = zoned.finish().unwrap();
-        assert_eq!(array.data_type(), &crate::types::Type::TimestampTz.arrow());
+        assert_eq!(array.data_type(), &Type::TimestampTz.arrow());
+        let mut seconds = TimestampSlot::new(None, &Type::TimestampS);
+        assert_eq!(seconds.take_text("2024-01-01T00:00:01.0"), Ok(()));
+        assert_eq!(seconds.take_text("2024-01-01T00:00:01.5"), Err(Misfit::Because("it is finer".to_owned())));
     }
 }

@@ -1,256 +1,443 @@
-//! Where a CSV record ends, and where its fields are. RFC 4180, with any line end.
+//! The walk over a CSV object: its text becomes blocks of records, and its damage is kept where it is.
 //!
-//! A quoted field may span lines. Where its closing quote is missing, or is followed by text, the quotes are not
-//! believed: the record ends with the line on which that field was opened, so that the lines after it stay records.
+//! A quote that is lost, or one too many, leaves two readings of the lines around it: what looks like records may be the
+//! inside of a quoted field, and the reverse. Nothing that has both readings is accepted:
+//!
+//! - A quoted field that is never closed, or whose closing quote something else follows, ends with its line. The up to
+//!   [`REACH`] records after it are in doubt, until one has a quote that could only open a field (the doubt is over, and
+//!   that record is good) or one that closes what was open (the doubt is over after it).
+//! - A record with bad quotes that could be the inside of a quoted field puts the up to [`REACH`] records before it in
+//!   doubt, back to the last one that has a quote which could only open a field, and with it.
+//!
+//! - A quoted field with several lines whose closing quote could be an opening one is believed only as long as nothing
+//!   contradicts it: where its record, or one within [`REACH`] after it, is damaged, it ends with its line, and is a bad
+//!   quote itself. So damage reaches twice as far at most.
+//!
+//! It cannot know of a field that has more lines than that which look like records, nor of two lost quotes that make a
+//! field of all that is between them.
 
-use memchr::{memchr, memchr_iter, memchr2, memchr3};
+use std::ops::Range;
 
-use crate::window::LIMIT;
+use crate::block::{BLOCK_BYTES, BLOCK_RECORDS, Block, Field, Span, Split};
+use crate::csv::scan::{Dialect, Fault, Inside, Scan, Scanner, count_lines};
+use crate::error::Error;
+use crate::passed::Passed;
+use crate::window::{LIMIT, Window};
 
-/// The bytes that mean something.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Dialect {
-    pub(super) delimiter: u8,
-    pub(super) quote: u8,
-    /// The same as `quote` where quotes are doubled.
-    pub(super) escape: u8,
+/// How many records a bad quote may put in doubt, on each side.
+pub(crate) const REACH: usize = 16;
+
+/// How far back a bad quote may reach, in bytes.
+const REACH_BYTES: usize = 1024 * 1024;
+
+/// The most columns that an object may have.
+pub(crate) const COLUMNS: usize = 65_535;
+
+/// The part of a record that is too long which is kept.
+const KEPT: usize = 64 * 1024;
+
+/// What a record must look like.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rules {
+    /// The number of its fields.
+    pub(crate) width: usize,
+    /// Whether fields may be missing at its end.
+    pub(crate) ragged: bool,
+    /// The byte that begins a comment line.
+    pub(crate) comment: Option<u8>,
+    /// The header, as it is written, where there is one.
+    pub(crate) header: Option<Vec<u8>>,
 }
 
-/// One field, as positions in the record.
+/// What is wrong with a record's shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) quoted: bool,
-    pub(super) escaped: bool,
+pub(crate) struct Shape {
+    pub(crate) fault: Option<Fault>,
+    pub(crate) width: usize,
+    /// The line of the damage that puts it in doubt.
+    pub(crate) doubt: Option<u64>,
+    /// It is longer than a record may be.
+    pub(crate) long: bool,
 }
 
-/// Bad quoting, and the field (from 1) where it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// A quote inside a field that does not begin with one.
-    Stray(usize),
-    /// No closing quote, or text after it.
-    Open(usize),
+/// A record in the head of the object.
+pub(crate) struct Peeked<'w> {
+    pub(crate) bytes: &'w [u8],
+    pub(crate) fields: Vec<Field>,
+    pub(crate) scan: Scan,
+    /// How many bytes are before it since the walk stood still.
+    pub(crate) start: usize,
 }
 
-/// One record in the bytes at hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    /// The length without the line end.
-    pub(super) end: usize,
-    /// Where the next record begins.
-    pub(super) next: usize,
-    pub(super) fault: Option<Fault>,
-    /// Whether it may hold more lines than one.
-    pub(super) quoted: bool,
-}
-
-/// Finds the record at the beginning of `bytes`; `None` when more bytes are needed to tell, which is never when `over`.
-pub(super) fn split(bytes: &[u8], over: bool, dialect: Dialect, fields: &mut Vec<Field>) -> Option<Span> {
-    fields.clear();
-    match memchr3(b'\n', b'\r', dialect.quote, bytes) {
-        None if !over => None,
-        None => {
-            split_plain(bytes, dialect.delimiter, fields);
-            Some(Span { end: bytes.len(), next: bytes.len(), fault: None, quoted: false })
-        }
-        Some(end) if bytes[end] != dialect.quote => {
-            let next = pass_line_end(bytes, end, over)?;
-            split_plain(&bytes[..end], dialect.delimiter, fields);
-            Some(Span { end, next, fault: None, quoted: false })
-        }
-        Some(_) => Quoted { bytes, over, dialect, fields, fault: None }.split(),
-    }
-}
-
-/// Finds the line at the beginning of `bytes`, whatever it holds; `None` as in [`split`].
-pub(super) fn split_line(bytes: &[u8], over: bool) -> Option<Span> {
-    let end = memchr2(b'\n', b'\r', bytes).or(over.then_some(bytes.len()))?;
-    Some(Span { end, next: pass_line_end(bytes, end, over)?, fault: None, quoted: false })
-}
-
-/// A line without quotes.
-fn split_plain(line: &[u8], delimiter: u8, fields: &mut Vec<Field>) {
-    let mut start = 0;
-    for end in memchr_iter(delimiter, line) {
-        fields.push(Field { start, end, quoted: false, escaped: false });
-        start = end + 1;
-    }
-    fields.push(Field { start, end: line.len(), quoted: false, escaped: false });
-}
-
-/// Where the line after the line end at `end` begins.
-fn pass_line_end(bytes: &[u8], end: usize, over: bool) -> Option<usize> {
-    match (bytes.get(end), bytes.get(end + 1)) {
-        (Some(b'\r'), Some(b'\n')) => Some(end + 2),
-        (Some(b'\r'), None) if !over => None,
-        (Some(_), _) => Some(end + 1),
-        (None, _) => Some(end),
-    }
-}
-
-/// The number of line ends in some bytes; CRLF is one.
-pub(super) fn count_lines(bytes: &[u8]) -> u64 {
-    let lines = memchr::memchr2_iter(b'\n', b'\r', bytes)
-        .filter(|position| bytes[*position] == b'\n' || bytes.get(position + 1) != Some(&b'\n'));
-    lines.count() as u64
-}
-
-/// A record with quotes in it, on the way through its fields.
-struct Quoted<'b> {
-    bytes: &'b [u8],
-    over: bool,
+/// Where the walk stands.
+pub(crate) struct Splitter {
+    window: Window,
     dialect: Dialect,
-    fields: &'b mut Vec<Field>,
-    fault: Option<Fault>,
+    rules: Rules,
+    /// Where in the window the next record begins.
+    at: usize,
+    line: u64,
+    before: u64,
+    spans: Vec<Span<Shape>>,
+    /// Whether each record cannot be the inside of a field.
+    anchors: Vec<bool>,
+    fields: Vec<Field>,
+    /// How many more records are in doubt, and because of which line.
+    doubt: Option<(usize, u64)>,
+    passed: Passed,
+    /// The last record with a field that ends in a quote which could be an opening one.
+    ambiguous: Option<Ambiguous>,
+    /// Whether the next record's quoted fields must end on their line.
+    distrust: bool,
+    finished: bool,
 }
 
-/// How a quoted field ends.
-enum Close {
-    At { quote: usize, escaped: bool },
-    Nowhere,
-    Unknown,
+/// A record to go back to.
+#[derive(Debug, Clone, Copy)]
+struct Ambiguous {
+    /// Its position in the block.
+    index: usize,
+    line: u64,
+    doubt: Option<(usize, u64)>,
+    passed: Passed,
 }
 
-impl Quoted<'_> {
-    fn split(mut self) -> Option<Span> {
-        let mut start = 0;
+impl Splitter {
+    pub(crate) fn new(window: Window, dialect: Dialect, preamble: u64) -> Result<Self, Error> {
+        let mut splitter = Self {
+            window,
+            dialect,
+            rules: Rules { width: COLUMNS + 1, ..Rules::default() },
+            at: 0,
+            line: 1,
+            before: 0,
+            spans: Vec::new(),
+            anchors: Vec::new(),
+            fields: Vec::new(),
+            doubt: None,
+            passed: Passed::default(),
+            ambiguous: None,
+            distrust: false,
+            finished: false,
+        };
+        splitter.pass_preamble(preamble)?;
+        Ok(splitter)
+    }
+
+    pub(crate) fn rules(&mut self) -> &mut Rules {
+        &mut self.rules
+    }
+
+    fn pass_preamble(&mut self, lines: u64) -> Result<(), Error> {
+        while self.passed.preamble_lines < lines && !self.is_over() {
+            self.skip_line()?;
+            self.passed.preamble_lines += 1;
+        }
+        Ok(())
+    }
+
+    /// The next record with its fields, for the head of the object. Blank lines and comments are passed over.
+    pub(crate) fn peek(&mut self) -> Result<Option<Peeked<'_>>, Error> {
         loop {
-            let end = if self.bytes.get(start) == Some(&self.dialect.quote) {
-                match self.find_close(start + 1) {
-                    Close::Unknown => return None,
-                    Close::Nowhere => return self.give_up(start),
-                    Close::At { quote, escaped } => {
-                        self.fields.push(Field { start: start + 1, end: quote, quoted: true, escaped });
-                        quote + 1
-                    }
-                }
-            } else {
-                self.take_unquoted(start)?
+            self.fields.clear();
+            if self.is_over() {
+                return Ok(None);
+            }
+            let start = self.at;
+            let Some(scan) = self.find_record()? else {
+                let line = self.line;
+                return Err(Error::unreadable(format!("the record at line {line} is longer than {LIMIT} bytes")));
             };
-            if self.bytes.get(end) == Some(&self.dialect.delimiter) {
-                start = end + 1;
-                continue;
+            self.pass(&scan);
+            if !self.is_passed_over(start, &scan) {
+                let mut fields = std::mem::take(&mut self.fields);
+                shift(&mut fields, start);
+                return Ok(Some(Peeked { bytes: &self.window.bytes()[start..scan.end], fields, scan, start }));
             }
-            if end == self.bytes.len() && !self.over {
-                return None;
-            }
-            let next = pass_line_end(self.bytes, end, self.over)?;
-            return Some(Span { end, next, fault: self.fault, quoted: true });
         }
     }
 
-    fn take_unquoted(&mut self, start: usize) -> Option<usize> {
-        let rest = &self.bytes[start..];
-        let length = match memchr3(self.dialect.delimiter, b'\n', b'\r', rest) {
-            Some(length) => length,
-            None if self.over => rest.len(),
-            None => return None,
+    /// The next bytes, up to a number of them, and whether the object ends with them.
+    pub(crate) fn sample(&mut self, length: usize) -> Result<(&[u8], bool), Error> {
+        while self.window.bytes().len() - self.at < length && !self.window.is_over() {
+            self.window.fill()?;
+        }
+        let rest = &self.window.bytes()[self.at..];
+        Ok((&rest[..rest.len().min(length)], self.window.is_over() && rest.len() <= length))
+    }
+
+    /// Where the walk stands, to come back to; nothing is forgotten meanwhile.
+    pub(crate) fn mark(&self) -> (usize, u64, Passed) {
+        (self.at, self.line, self.passed)
+    }
+
+    pub(crate) fn reset(&mut self, (at, line, passed): (usize, u64, Passed)) {
+        (self.at, self.line, self.passed) = (at, line, passed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.at == self.window.bytes().len() && self.window.is_over()
+    }
+
+    /// Finds the next record, reading on as needed, and appends its fields. `None` when it is too long.
+    fn find_record(&mut self) -> Result<Option<Scan>, Error> {
+        let next = self.peek_byte()?;
+        let comment = self.rules.comment.is_some() && self.rules.comment == next;
+        let mut fields = std::mem::take(&mut self.fields);
+        let kept = fields.len();
+        let found = loop {
+            let scanner = self.scanner();
+            let scan = if comment { scanner.scan_line(self.at) } else { scanner.scan(self.at, &mut fields) };
+            if scan.is_some() || self.window.bytes().len() - self.at > LIMIT {
+                break scan.filter(|scan| scan.end - self.at <= LIMIT);
+            }
+            self.window.fill()?;
         };
-        if memchr(self.dialect.quote, &rest[..length]).is_some() {
-            self.fault = self.fault.or(Some(Fault::Stray(self.fields.len() + 1)));
+        if found.is_none() {
+            fields.truncate(kept);
         }
-        self.fields.push(Field { start, end: start + length, quoted: false, escaped: false });
-        Some(start + length)
+        self.fields = fields;
+        Ok(found)
     }
 
-    fn find_close(&self, mut position: usize) -> Close {
-        let Dialect { delimiter, quote, escape } = self.dialect;
-        let unfinished = if self.over || self.bytes.len() >= LIMIT { Close::Nowhere } else { Close::Unknown };
-        let mut escaped = false;
-        while let Some(length) = memchr2(quote, escape, &self.bytes[position..]) {
-            position += length;
-            let next = match self.bytes.get(position + 1) {
-                None if !self.over => return unfinished,
-                next => next.copied(),
-            };
-            let special = next.is_some_and(|next| next == quote || next == escape);
-            if self.bytes[position] == escape && special {
-                escaped = true;
-                position += 2;
-            } else if self.bytes[position] != quote {
-                position += 1;
-            } else if next.is_none_or(|next| next == delimiter || next == b'\n' || next == b'\r') {
-                return Close::At { quote: position, escaped };
-            } else {
-                return Close::Nowhere;
+    fn peek_byte(&mut self) -> Result<Option<u8>, Error> {
+        while self.at == self.window.bytes().len() && !self.window.is_over() {
+            self.window.fill()?;
+        }
+        Ok(self.window.bytes().get(self.at).copied())
+    }
+
+    fn scanner(&self) -> Scanner<'_> {
+        Scanner {
+            bytes: self.window.bytes(),
+            over: self.window.is_over(),
+            dialect: self.dialect,
+            keep: self.rules.width,
+            single_line: self.distrust,
+        }
+    }
+
+    fn pass(&mut self, scan: &Scan) {
+        self.line += if scan.quotes { count_lines(&self.window.bytes()[self.at..scan.next]) } else { 1 };
+        self.at = scan.next;
+    }
+
+    /// Counts a record that is none.
+    fn is_passed_over(&mut self, start: usize, scan: &Scan) -> bool {
+        let bytes = &self.window.bytes()[start..scan.end];
+        let counter = match (bytes.first(), &self.rules.header) {
+            (None, _) => &mut self.passed.blank_lines,
+            (first, _) if self.rules.comment.is_some() && first == self.rules.comment.as_ref() => {
+                &mut self.passed.comment_lines
+            }
+            (_, Some(header)) if bytes == header => &mut self.passed.repeated_headers,
+            _ => return false,
+        };
+        *counter += 1;
+        true
+    }
+
+    /// Takes the next record; says no when it is too long to be taken here.
+    fn take(&mut self) -> Result<bool, Error> {
+        let (start, line, kept) = (self.at, self.line, self.fields.len());
+        let Some(scan) = self.find_record()? else { return Ok(false) };
+        self.pass(&scan);
+        if self.is_passed_over(start, &scan) {
+            self.fields.truncate(kept);
+            return Ok(true);
+        }
+        if scan.ambiguous && (scan.fault.is_some() || !self.fits(scan.width)) {
+            (self.at, self.line, self.distrust) = (start, line, true);
+            self.fields.truncate(kept);
+            return Ok(true);
+        }
+        self.distrust = false;
+        let inside = if scan.quotes { self.scanner().look_inside(start, scan.end) } else { Inside::Possible };
+        if scan.fault.is_some() && inside != Inside::Impossible {
+            self.fields.truncate(kept);
+            if self.doubt_before(start, line) {
+                return Ok(true);
             }
         }
-        unfinished
+        self.append((start, line), &scan, inside);
+        Ok(true)
     }
 
-    /// Ends the record with the line on which the field that begins at `start` was opened.
-    fn give_up(&self, start: usize) -> Option<Span> {
-        let end = match memchr2(b'\n', b'\r', &self.bytes[start..]) {
-            Some(length) => start + length,
-            None if self.over => self.bytes.len(),
-            None => return None,
+    /// Appends a record, whose fields are the last ones.
+    fn append(&mut self, (start, line): (usize, u64), scan: &Scan, inside: Inside) {
+        if scan.ambiguous {
+            let index = self.spans.len();
+            self.ambiguous = Some(Ambiguous { index, line, doubt: self.doubt, passed: self.passed });
+        }
+        let doubt = self.weigh(scan.fault, inside, line);
+        let sound = scan.fault.is_none() && doubt.is_none() && self.fits(scan.width);
+        if sound {
+            self.pad(scan);
+        } else {
+            let kept = self.count_sound(0..self.spans.len()) * self.rules.width;
+            self.fields.truncate(kept);
+        }
+        self.anchors.push(inside == Inside::Impossible);
+        let shape = Shape { fault: scan.fault, width: scan.width, doubt, long: false };
+        self.spans.push(Span { start, end: scan.end, line, fault: (!sound).then_some(shape) });
+    }
+
+    /// Whether a record may have so many fields.
+    fn fits(&self, width: usize) -> bool {
+        width == self.rules.width || (self.rules.ragged && width < self.rules.width)
+    }
+
+    /// The fields that a ragged record does not have are empty.
+    fn pad(&mut self, scan: &Scan) {
+        let end = u32::try_from(scan.end).unwrap_or(u32::MAX);
+        let missing = self.rules.width.saturating_sub(scan.width);
+        self.fields.extend(std::iter::repeat_n(Field { start: end, end, ..Field::default() }, missing));
+    }
+
+    /// Whether a record is in doubt because of damage before it, and whether the doubt goes on after it.
+    fn weigh(&mut self, fault: Option<Fault>, inside: Inside, line: u64) -> Option<u64> {
+        let settling = if fault.is_some() { Inside::Closes } else { Inside::Impossible };
+        let doubt = self.doubt.take().filter(|_| inside != settling);
+        self.doubt = match fault {
+            Some(Fault::Open(_)) => Some((REACH, line)),
+            _ => doubt.map(|(left, cause)| (left - 1, cause)).filter(|(left, _)| *left > 0),
         };
-        let next = pass_line_end(self.bytes, end, self.over)?;
-        Some(Span { end, next, fault: Some(Fault::Open(self.fields.len() + 1)), quoted: true })
+        doubt.filter(|_| fault.is_none()).map(|(_, cause)| cause)
+    }
+
+    /// Puts the records before in doubt, because of the one that begins at `start`. Says whether the walk went back to one
+    /// of them instead, to read it anew.
+    fn doubt_before(&mut self, start: usize, line: u64) -> bool {
+        let first = self.spans.len().saturating_sub(REACH);
+        for index in (first..self.spans.len()).rev() {
+            if self.spans[index].start + REACH_BYTES < start {
+                break;
+            }
+            if let Some(ambiguous) = self.ambiguous.take_if(|ambiguous| ambiguous.index == index) {
+                self.go_back(ambiguous);
+                return true;
+            }
+            self.reject_sound(index, line);
+            if self.anchors[index] {
+                break;
+            }
+        }
+        false
+    }
+
+    /// Goes back to a record whose quotes are not believed any more.
+    fn go_back(&mut self, to: Ambiguous) {
+        let Ambiguous { index, line, doubt, passed } = to;
+        self.at = self.spans[index].start;
+        (self.line, self.doubt, self.passed, self.distrust) = (line, doubt, passed, true);
+        let kept = self.count_sound(0..index) * self.rules.width;
+        self.fields.truncate(kept);
+        self.spans.truncate(index);
+        self.anchors.truncate(index);
+    }
+
+    /// Takes a record back that was sound, with its fields.
+    fn reject_sound(&mut self, index: usize, line: u64) {
+        if self.spans[index].fault.is_some() {
+            return;
+        }
+        let width = self.rules.width;
+        let from = self.fields.len() - self.count_sound(index..self.spans.len()) * width;
+        self.fields.drain(from..from + width);
+        self.spans[index].fault = Some(Shape { fault: None, width, doubt: Some(line), long: false });
+    }
+
+    fn count_sound(&self, range: Range<usize>) -> usize {
+        self.spans[range].iter().filter(|span| span.fault.is_none()).count()
+    }
+
+    /// The records that nothing that follows can put in doubt.
+    fn count_ready(&self) -> usize {
+        let far = self.spans.partition_point(|span| span.start + REACH_BYTES < self.at);
+        far.max(self.spans.len().saturating_sub(REACH))
+    }
+
+    /// Hands the first `count` records over, with the text up to the next one.
+    fn cut(&mut self, count: usize) -> Block<Shape> {
+        let length = self.spans.get(count).map_or(self.at, |span| span.start);
+        let kept = self.count_sound(0..count) * self.rules.width;
+        let (mut fields, mut spans) = (self.fields.split_off(kept), self.spans.split_off(count));
+        std::mem::swap(&mut fields, &mut self.fields);
+        std::mem::swap(&mut spans, &mut self.spans);
+        self.anchors.drain(..count);
+        self.ambiguous = self.ambiguous.and_then(|last| {
+            let index = last.index.checked_sub(count)?;
+            Some(Ambiguous { index, ..last })
+        });
+        shift(&mut self.fields, length);
+        for span in &mut self.spans {
+            (span.start, span.end) = (span.start - length, span.end - length);
+        }
+        let (offset, before) = (self.window.offset(), self.before);
+        let text = self.window.bytes()[..length].to_vec();
+        self.window.consume(length);
+        self.at -= length;
+        self.before += count as u64;
+        Block { text, offset, before, spans, fields, passed: self.passed }
+    }
+
+    /// Takes a record that is too long, by itself: only its beginning is kept.
+    fn take_long(&mut self) -> Result<Block<Shape>, Error> {
+        self.window.consume(std::mem::take(&mut self.at));
+        let text = self.window.bytes()[..KEPT].to_vec();
+        let (offset, before, line) = (self.window.offset(), self.before, self.line);
+        self.skip_line()?;
+        self.doubt = memchr::memchr(self.dialect.quote, &text).map(|_| (REACH, line));
+        self.before += 1;
+        let shape = Shape { fault: None, width: 0, doubt: None, long: true };
+        let spans = vec![Span { start: 0, end: text.len(), line, fault: Some(shape) }];
+        Ok(Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed })
+    }
+
+    /// Passes over the line at hand, however long it is.
+    fn skip_line(&mut self) -> Result<(), Error> {
+        self.window.consume(std::mem::take(&mut self.at));
+        loop {
+            if let Some(scan) = self.scanner().scan_line(0) {
+                self.pass(&scan);
+                return Ok(());
+            }
+            // A carriage return at the end stays: its line feed may follow.
+            let count = self.window.bytes().len().saturating_sub(1);
+            self.window.consume(count);
+            self.window.fill()?;
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Counts the fields' positions from a later place on.
+fn shift(fields: &mut [Field], by: usize) {
+    let by = u32::try_from(by).unwrap_or(u32::MAX);
+    for field in fields {
+        (field.start, field.end) = (field.start - by, field.end - by);
+    }
+}
 
-    const DIALECT: Dialect = Dialect { delimiter: b',', quote: b'"', escape: b'"' };
+impl Split for Splitter {
+    type Fault = Shape;
 
-    /// All records: the fields' texts, or the fault.
-    fn split_all(text: &str, dialect: Dialect) -> Vec<Result<Vec<&str>, Fault>> {
-        let (mut rest, mut fields, mut records) = (text, Vec::new(), Vec::new());
-        while !rest.is_empty() {
-            let span = split(rest.as_bytes(), true, dialect, &mut fields).unwrap();
-            let texts = fields.iter().map(|field| &rest[field.start..field.end]).collect();
-            records.push(span.fault.map_or(Ok(texts), Err));
-            rest = &rest[span.next..];
+    fn next_block(&mut self) -> Result<Option<Block<Shape>>, Error> {
+        while !self.is_over() {
+            if self.spans.len() >= BLOCK_RECORDS + REACH || self.at >= BLOCK_BYTES {
+                let ready = self.count_ready();
+                if ready > 0 {
+                    return Ok(Some(self.cut(ready)));
+                }
+                if self.spans.is_empty() {
+                    self.window.consume(std::mem::take(&mut self.at));
+                }
+            }
+            if !self.take()? {
+                let block = if self.spans.is_empty() { self.take_long()? } else { self.cut(self.spans.len()) };
+                return Ok(Some(block));
+            }
         }
-        records
-    }
-
-    #[test]
-    fn lines_end_in_any_way() {
-        let expected = [Ok(vec!["a", "b"]), Ok(vec!["c", "d"]), Ok(vec!["e", ""])];
-        for text in ["a,b\nc,d\ne,", "a,b\r\nc,d\r\ne,\r\n", "a,b\rc,d\re,\r", "a,b\nc,d\r\ne,\r"] {
-            assert_eq!(split_all(text, DIALECT), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn quoted_fields_span_lines() {
-        assert_eq!(split_all("\"a\nb\",\"\"\"\"\r\n\"\",x\n", DIALECT), [Ok(vec!["a\nb", "\"\""]), Ok(vec!["", "x"])]);
-        let slashed = Dialect { escape: b'\\', ..DIALECT };
-        assert_eq!(split_all("\"a\\\"b\\\\\",\"c\\d\"\n", slashed), [Ok(vec!["a\\\"b\\\\", "c\\d"])]);
-    }
-
-    #[test]
-    fn a_bad_quote_costs_one_line() {
-        for (text, faulty, fault) in [
-            ("1,x\n2,a\"b\n3,y\n", 1, Fault::Stray(2)),
-            ("1,x\n2,\"a\"b\n3,y\n", 1, Fault::Open(2)),
-            ("1,x\n2,\"ab\n3,y\n", 1, Fault::Open(2)),
-            ("1,x\n2,\"ab\n3,\"y\"\n", 1, Fault::Open(2)),
-            ("1,x\r\n\"2,ab\r\n3,y", 1, Fault::Open(1)),
-        ] {
-            let records = split_all(text, DIALECT);
-            assert_eq!(records.len(), 3, "{text:?}: {records:?}");
-            assert_eq!(records[faulty], Err(fault), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn more_bytes_are_asked_for_until_the_end_is_certain() {
-        let text = b"\"a\"\"b\",c\r\n";
-        for cut in 0..text.len() {
-            assert_eq!(split(&text[..cut], false, DIALECT, &mut Vec::new()), None, "{cut}");
-        }
-        assert_eq!(split(text, false, DIALECT, &mut Vec::new()).map(|span| span.next), Some(text.len()));
-    }
-
-    #[test]
-    fn lines_are_counted() {
-        assert_eq!(count_lines(b"a\nb\r\nc\rd\r\r\n\n"), 6);
+        let first = !std::mem::replace(&mut self.finished, true);
+        Ok(first.then(|| self.cut(self.spans.len())))
     }
 }

@@ -1,8 +1,8 @@
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 
-use crate::trial::{Trial, column, options, reasons, texts};
-use crate::{Depth, Error, Format, MemoryInput, Options, Plan, Type, read, survey};
+use crate::trial::{Trial, column, options, reasons, shown, texts};
+use crate::{Depth, Error, Format, MemoryInput, Options, Passed, Plan, Ragged, Type, read, read_on, survey};
 
 fn csv(text: &str) -> Trial {
     Trial::new(text.as_bytes(), options(Format::Csv))
@@ -59,28 +59,69 @@ fn a_missing_value_is_refused_where_there_must_be_one() {
 }
 
 #[test]
-fn blank_lines_are_records_of_one_column_only() {
-    assert_eq!(csv("\na,b\n1,2\n\n\r\n3,4\n\n").plan(&[("a", "BIGINT")]).read().record_numbers, [1, 2]);
-    let outcome = csv("a\n1\n\n3\n").plan(&[("a", "BIGINT")]).read();
-    assert_eq!((outcome.records, outcome.rows[0].column(0).null_count()), (3, 1));
+fn what_is_no_record_is_counted() {
+    let mut trial =
+        csv("made by us\n\n#note\na,b\n1,2\n\n\r\n#3,4\na,b\n\"#5\",6\n\n").plan(&[("a", "VARCHAR"), ("b", "VARCHAR")]);
+    trial.options = Options { preamble: 1, comment: Some(b'#'), ..Options::default() };
+    let mut reader = read(&trial.input, &trial.options, &trial.plan).unwrap();
+    let numbers: Vec<u64> = reader.by_ref().flat_map(|batch| batch.unwrap().record_numbers).collect();
+    assert_eq!(numbers, [1, 2]);
+    let passed = Passed { preamble_lines: 1, comment_lines: 2, blank_lines: 4, repeated_headers: 1 };
+    assert_eq!(reader.passed(), passed);
+    assert_eq!(csv("a\n1\n\n3\n").plan(&[("a", "BIGINT")]).read().record_numbers, [1, 2]);
+    let trial = csv("a\n\n\n").plan(&[("a", "BIGINT")]);
+    let mut reader = read(&trial.input, &trial.options, &trial.plan).unwrap();
+    assert!(reader.next().is_none(), "no batch without records");
+    assert_eq!(reader.passed().blank_lines, 2);
 }
 
 #[test]
-fn a_bad_quote_does_not_swallow_its_neighbours() {
-    let outcome = csv("a,b\n1,x\n2,\"open\n3,y\n4,in\"side\n5,\"a\"b\n6,\"two\nlines\"\n7,z\n")
-        .plan(&[("a", "BIGINT"), ("b", "VARCHAR")])
-        .read();
-    assert_eq!(outcome.record_numbers, [1, 3, 6, 7]);
-    assert_eq!(
-        reasons(&outcome),
-        [
-            (2, "field 2 begins with a quote, and has no closing one at its end".to_owned()),
-            (4, "field 2 has a quote inside, and does not begin with one".to_owned()),
-            (5, "field 2 begins with a quote, and has no closing one at its end".to_owned())
-        ]
-    );
-    assert_eq!(outcome.rejects.iter().map(|reject| reject.line).collect::<Vec<_>>(), [Some(3), Some(5), Some(6)]);
-    assert_eq!(texts(&outcome, 1)[2].as_deref(), Some("two\nlines"));
+fn a_lost_quote_puts_what_may_be_its_field_in_doubt() {
+    let outcome =
+        csv("a,b\n1,x\n2,\"open\n3,y\n4,z\n5,\"good\"\n6,w\n").plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
+    assert_eq!(outcome.record_numbers, [1, 5, 6]);
+    let doubt = "may be the inside of a quoted field: the quotes at line 3 are damaged".to_owned();
+    let open = "field 2 begins with a quote, and has no closing one at its end".to_owned();
+    assert_eq!(reasons(&outcome), [(2, open), (3, doubt.clone()), (4, doubt)]);
+    let outcome = csv("a,b\n0,w\n1,\"x\"\n2,first\n3,half\n4,end\",\n5,y\n").plan(&[("b", "VARCHAR")]).read();
+    assert_eq!(outcome.record_numbers, [1, 6], "{:?}", reasons(&outcome));
+    let outcome = csv("a,b\n1,x\n2,\"a\"b\n3,half\n4,end\"\n5,y\n").plan(&[("b", "VARCHAR")]).read();
+    assert_eq!(outcome.record_numbers, [1, 5], "{:?}", reasons(&outcome));
+}
+
+#[test]
+fn a_doubt_reaches_no_further_than_it_may() {
+    let rows = |count: usize| "1,x\n".repeat(count);
+    let text = format!("a,b\n{}1,y\"\n{}1,\"open\n{}", rows(30), rows(30), rows(30));
+    let outcome = csv(&text).plan(&[("b", "VARCHAR")]).read();
+    let rejected: Vec<u64> = outcome.rejects.iter().map(|reject| reject.record_number).collect();
+    assert_eq!(rejected, (15..=31).chain(62..=78).collect::<Vec<u64>>());
+}
+
+#[test]
+fn one_stray_quote_inside_a_line_costs_that_line() {
+    let outcome = csv("a,b\n1,x\n2,5\" disk\n3,y\n4,\"a \"b\" c\"\n5,z\n").plan(&[("b", "VARCHAR")]).read();
+    assert_eq!(outcome.record_numbers, [1, 3, 5], "{:?}", reasons(&outcome));
+}
+
+#[test]
+fn fields_may_be_missing_where_that_is_declared() {
+    let mut trial = csv("a,b,c\n1,2\n1\n1,2,3,4\n1,2,3\n").plan(&[("a", "BIGINT"), ("b", "BIGINT"), ("c", "BIGINT")]);
+    trial.options.ragged = Ragged::Pad;
+    let outcome = trial.read();
+    assert_eq!(outcome.record_numbers, [1, 2, 4]);
+    assert_eq!(outcome.rows[0].column(2).null_count(), 2);
+}
+
+#[test]
+fn a_record_that_is_too_long_is_one_reject() {
+    let long = "x".repeat(crate::window::LIMIT + 10);
+    let outcome = csv(&format!("a,b\n1,y\n2,{long}\n3,z\n")).plan(&[("b", "VARCHAR")]).read();
+    assert_eq!(outcome.record_numbers, [1, 3]);
+    assert_eq!(reasons(&outcome), [(2, "is longer than 16777216 bytes".to_owned())]);
+    assert_eq!((outcome.rejects[0].raw.len(), outcome.rejects[0].line), (64 * 1024, Some(3)));
+    let outcome = csv(&format!("a,b\n1,y\n2,\"{long}\n\",x\n3,\"z\"\n")).plan(&[("b", "VARCHAR")]).read();
+    assert_eq!(outcome.record_numbers, [1, 4], "{:?}", reasons(&outcome));
 }
 
 #[test]
@@ -90,6 +131,7 @@ fn bytes_that_are_no_text_reject_their_record() {
         .read();
     assert_eq!(outcome.record_numbers, [1, 4]);
     assert_eq!(outcome.rejects.iter().map(|reject| reject.raw.as_str()).collect::<Vec<_>>(), ["2,\\xFF", "3,\\x00"]);
+    assert_eq!(outcome.rejects[0].raw_base64.as_deref(), Some("Miz/"));
     assert_eq!(outcome.rejects[0].reasons, ["is not valid text: the byte 0xFF at byte 2 of the record"]);
 }
 
@@ -171,14 +213,14 @@ fn a_column_that_is_not_there_is_an_error() {
 }
 
 #[test]
-fn a_quote_that_is_never_closed_costs_one_record_of_a_large_object() {
+fn a_quote_that_is_never_closed_costs_few_records_of_a_large_object() {
     let mut text = String::from("a,b\n1,\"open\n");
     for number in 0..300_000 {
         text += &number.to_string();
         text += ",some text to fill the line\n";
     }
     let outcome = csv(&text).plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
-    assert_eq!((outcome.records, outcome.rejects.len()), (300_001, 1));
+    assert_eq!((outcome.records, outcome.rejects.len()), (300_001, 17));
 }
 
 #[test]
@@ -186,4 +228,52 @@ fn names_are_surveyed_as_they_are() {
     let found = survey(&MemoryInput(b"a,\"b,c\",a,\n1,2,3,4\n".to_vec()), &Options::default(), Depth::Names).unwrap();
     assert_eq!(found.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["a", "b,c", "a", ""]);
     assert_eq!(found.records, None);
+}
+
+#[test]
+fn the_mark_of_the_fraction_and_the_space_around_fields_are_as_declared() {
+    let mut trial =
+        csv("a;b;c\n1,5;2,25; x \n1.5;1;y\n").plan(&[("a", "DOUBLE"), ("b", "DECIMAL(4,2)"), ("c", "VARCHAR")]);
+    trial.options = Options { decimal: Some(b','), trim: true, ..Options::default() };
+    let outcome = trial.read();
+    assert_eq!((shown(&outcome, 0), shown(&outcome, 1)), (vec!["1.5".to_owned()], vec!["2.25".to_owned()]));
+    assert_eq!(texts(&outcome, 2), [Some("x".to_owned())]);
+    assert_eq!(reasons(&outcome), [(2, "column \"a\": \"1.5\" is not DOUBLE".to_owned())]);
+}
+
+#[test]
+fn two_columns_of_one_name_are_refused_by_name() {
+    let trial = csv("a,b,a\n1,2,3\n").plan(&[("a", "BIGINT"), ("b", "BIGINT")]);
+    let error = read(&trial.input, &trial.options, &trial.plan).err().map(|error| error.to_string());
+    assert_eq!(error.as_deref(), Some("unreadable: the file has more than one column \"a\""));
+}
+
+#[test]
+fn one_thread_and_several_give_the_same() {
+    let mut text = String::from("a,b\n");
+    for number in 0..60_000 {
+        let record = match number % 1000 {
+            7 => format!("{number},\"open\n"),
+            11 => format!("{number},x,y\n"),
+            13 => format!("x{number},\"two\nlines\"\n"),
+            17 => "\n".to_owned(),
+            _ => format!("{number},some text {number}\n"),
+        };
+        text += &record;
+    }
+    let trial = csv(&text).plan(&[("a", "BIGINT"), ("b", "VARCHAR")]);
+    let read_with = |threads| {
+        let reader = read_on(&trial.input, &trial.options, &trial.plan, threads).unwrap();
+        let batches: Vec<_> = reader.map(Result::unwrap).collect();
+        batches
+            .iter()
+            .map(|batch| (batch.rows.clone(), batch.record_numbers.clone(), batch.rejects.clone()))
+            .collect::<Vec<_>>()
+    };
+    let alone = read_with(1);
+    assert!(alone.len() > 4, "{} batches", alone.len());
+    assert!(alone.iter().map(|(_, _, rejects)| rejects.len()).sum::<usize>() > 300);
+    for threads in [2, 3] {
+        assert!(read_with(threads) == alone, "{threads} threads");
+    }
 }

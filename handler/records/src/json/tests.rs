@@ -53,8 +53,8 @@ fn numbers_keep_their_digits() {
             "18446744073709551615",
             "5",
             "[1, 2]",
-            "[1,2]",
-            "{\"f\":1.50}",
+            "[ 1,\t2 ]",
+            "{\"f\": 1.50}",
             "{f: 1.50}"
         ]
     );
@@ -62,10 +62,13 @@ fn numbers_keep_their_digits() {
 
 #[test]
 fn a_value_of_another_kind_is_rejected() {
-    let outcome = json("{\"a\":1.0}\n{\"a\":true}\n{\"a\":[1]}\n{\"a\":\" 1\"}\n{\"a\":\"\"}\n{\"a\":1e2}\n{\"b\":\"yes\"}\n{\"b\":1}\n").plan(&[("a", "INTEGER"), ("b", "BOOLEAN")]).read();
-    assert_eq!(reasons(&outcome)[0], (1, "column \"a\": 1.0 is not INTEGER".to_owned()));
+    let text = "{\"a\":1.5}\n{\"a\":true}\n{\"a\":[1]}\n{\"a\":\" 1\"}\n{\"a\":\"\"}\n{\"a\":\"1e2\"}\n{\"b\":\"yes\"}\n{\"b\":1}\n";
+    let outcome = json(text).plan(&[("a", "INTEGER"), ("b", "BOOLEAN")]).read();
+    assert_eq!(reasons(&outcome)[0], (1, "column \"a\": 1.5 is not INTEGER".to_owned()));
     assert_eq!(reasons(&outcome)[6], (7, "column \"b\": \"yes\" is not BOOLEAN".to_owned()));
     assert_eq!(outcome.rejects.len(), 8);
+    let outcome = json("{\"a\":1e2}\n{\"a\":2.0}\n").plan(&[("a", "BIGINT")]).read();
+    assert_eq!(shown(&outcome, 0), ["100", "2"]);
 }
 
 #[test]
@@ -77,7 +80,7 @@ fn an_array_that_does_not_end_is_unreadable() {
         "[{\"a\":1},]",
         "[{\"a\":1}] x",
         "[] []",
-        "[{\"a\":\"1}]",
+        "[{\"a\":\"1",
         "[{\"a\":1}\n{\"a\":2}",
     ] {
         let trial = json(text).plan(&[("a", "BIGINT")]);
@@ -93,7 +96,7 @@ fn an_array_that_does_not_end_is_unreadable() {
 fn keys_that_nobody_takes_are_rescued() {
     let mut trial = json("{\"x\": [1, 2], \"a\":1}\n{\"a\":2}\n").plan(&[("a", "BIGINT")]);
     trial.plan.rescue = true;
-    assert_eq!(texts(&trial.read(), 1), [Some("{\"x\":[1,2]}".to_owned()), None]);
+    assert_eq!(texts(&trial.read(), 1), [Some("{\"x\":[1, 2]}".to_owned()), None]);
 }
 
 #[test]
@@ -104,4 +107,64 @@ fn keys_are_surveyed_in_the_order_of_appearance() {
         found.columns.iter().map(|column| (column.name.as_str(), &column.inferred)).collect();
     assert_eq!(columns, [("a", &Type::Double), ("b", &Type::Boolean), ("c", &Type::Varchar)]);
     assert_eq!(found.records, Some(4));
+}
+
+#[test]
+fn a_damaged_element_ends_at_its_line() {
+    let plan = &[("a", "VARCHAR")];
+    for (text, accepted, rejected) in [
+        ("[{\"a\":1},\n{\"a\":\"open},\n{\"a\":3}]", vec![1, 3], vec![2]),
+        ("[{\"a\":1},\n{\"a\":{\"b\":2},\n{\"a\":3}\n]", vec![1, 3], vec![2]),
+        ("[{\"a\":1}\n,{\"a\":]\n,{\"a\":3}\n]", vec![1, 3], vec![2]),
+        ("[{\"a\":1} {\"a\":2},\n{\"a\":3}]", vec![2], vec![1]),
+        ("[{\"a\":1},{\"a\":2,},{\"a\":3}]", vec![1, 3], vec![2]),
+        ("[{\"a\":1},\n{\"a\":\"2}]", vec![1], vec![2]),
+        (
+            "[\n  {\n    \"b\": [\n      {\"a\": 1},,\n      {\"a\": 2}\n    ]\n  },\n  {\"a\": 3}\n]",
+            vec![5],
+            vec![1, 2, 3, 4],
+        ),
+    ] {
+        let outcome = json(text).plan(plan).read();
+        assert_eq!(outcome.record_numbers, accepted, "{text}: {outcome:?}");
+        let numbers: Vec<u64> = outcome.rejects.iter().map(|reject| reject.record_number).collect();
+        assert_eq!(numbers, rejected, "{text}: {outcome:?}");
+    }
+}
+
+#[test]
+fn objects_may_follow_each_other_where_that_is_declared() {
+    let mut trial = json("{\"a\":1}{\"a\":\n2} [3] {\"a\":}\n{\"a\":5}").plan(&[("a", "BIGINT")]);
+    trial.options.concatenated = true;
+    let outcome = trial.read();
+    assert_eq!(outcome.record_numbers, [1, 2, 5], "{outcome:?}");
+    trial.options.concatenated = false;
+    assert_eq!(trial.read().record_numbers, [3]);
+}
+
+#[test]
+fn a_line_that_is_too_long_is_one_reject() {
+    let long = "x".repeat(crate::window::LIMIT + 10);
+    for text in [
+        format!("{{\"a\":\"1\"}}\n{{\"a\":\"{long}\"}}\n{{\"a\":\"3\"}}\n"),
+        format!("[{{\"a\":\"1\"}},\n{{\"a\":\"{long}\"}},\n{{\"a\":\"3\"}}]\n"),
+    ] {
+        let outcome = json(&text).plan(&[("a", "VARCHAR")]).read();
+        assert_eq!(outcome.record_numbers, [1, 3]);
+        assert_eq!(reasons(&outcome), [(2, "is longer than 16777216 bytes".to_owned())]);
+    }
+}
+
+#[test]
+fn the_rest_of_a_damaged_record_is_told_by_its_indentation() {
+    let element = |number: u32| format!("  {{\n    \"a\": {number},\n    \"n\": [\n      {{\"a\": 0}}\n    ]\n  }}");
+    let elements: Vec<String> = (1..=4).map(element).collect();
+    for damaged in
+        [elements[1].replacen('{', "\"{", 1), elements[1].replacen('{', "", 1), elements[1].replacen(':', "", 1)]
+    {
+        let text =
+            format!("[\n{}\n]", [&elements[0], &damaged, &elements[2], &elements[3]].map(String::as_str).join(",\n"));
+        let outcome = json(&text).plan(&[("a", "BIGINT")]).read();
+        assert_eq!(shown(&outcome, 0), ["1", "3", "4"], "{text}: {:?}", outcome.rejects);
+    }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::external;
 use crate::error::{Error, InputFailure};
-use crate::input::{Input, Marked, open_marked};
+use crate::input::{Input, Marked, open_range};
 
 /// Bytes fetched at a time.
 const FETCH: usize = 64 * 1024;
@@ -68,12 +68,13 @@ impl ChunkReader for Whole<'_> {
     type T = Marked;
 
     fn get_read(&self, start: u64) -> Result<Marked> {
-        open_marked(self.input, start).map_err(|error| self.failure.keep(error))
+        open_range(self.input, start..self.input.length()).map_err(|error| self.failure.keep(error))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         let mut bytes = Vec::new();
-        let read = self.get_read(start)?.take(length as u64).read_to_end(&mut bytes);
+        let range = start..start.saturating_add(length as u64);
+        let read = open_range(self.input, range).and_then(|mut source| source.read_to_end(&mut bytes));
         match read.map_err(|error| self.failure.keep(error))? {
             count if count == length => Ok(bytes.into()),
             count => Err(ParquetError::EOF(format!("{count} of {length} bytes at {start}"))),
@@ -100,7 +101,7 @@ impl RowGroup {
             if start.checked_add(length).is_none_or(|end| end > input.length()) {
                 return Err(Error::unreadable("the Parquet data is damaged: a column lies outside of it"));
             }
-            let chunk = Chunk { source: open_marked(input, start)?, base: start, buffer: Vec::new() };
+            let chunk = Chunk { source: open_range(input, start..start + length)?, base: start, buffer: Vec::new() };
             chunks.push((start, Arc::new(Mutex::new(chunk))));
         }
         chunks.sort_by_key(|(start, _)| *start);

@@ -40,6 +40,8 @@ impl Parser<'_> {
         let word = self.take_word()?.to_uppercase();
         let mut parsed = match word.as_str() {
             "STRUCT" | "ROW" => Type::Struct(self.parse_fields(depth)?),
+            "MAP" => self.parse_map(depth)?,
+            "ENUM" => Type::Enum(self.parse_values()?),
             "DECIMAL" | "NUMERIC" | "DEC" => self.parse_decimal()?,
             "TIMESTAMP" | "TIME" => self.parse_zone(&word)?,
             "DOUBLE" => {
@@ -48,13 +50,9 @@ impl Parser<'_> {
             }
             "CHARACTER" => {
                 self.take_keyword("VARYING");
-                self.skip_length()?;
-                Type::Varchar
+                self.parse_text()?
             }
-            "VARCHAR" | "CHAR" | "BPCHAR" | "TEXT" | "STRING" | "NVARCHAR" => {
-                self.skip_length()?;
-                Type::Varchar
-            }
+            "VARCHAR" | "CHAR" | "BPCHAR" | "TEXT" | "STRING" | "NVARCHAR" => self.parse_text()?,
             other => parse_plain(other)?,
         };
         while self.take_symbol('[') {
@@ -114,13 +112,42 @@ impl Parser<'_> {
         }
     }
 
-    fn skip_length(&mut self) -> Option<()> {
+    /// Text, of a length where one is given.
+    fn parse_text(&mut self) -> Option<Type> {
         if !self.take_symbol('(') {
-            return Some(());
+            return Some(Type::Varchar);
         }
-        let digits = self.rest.trim_start().bytes().take_while(u8::is_ascii_digit).count();
-        self.rest = &self.rest.trim_start()[digits..];
-        (digits > 0 && self.take_symbol(')')).then_some(())
+        let length = self.take_word()?.parse().ok().filter(|length| *length > 0)?;
+        self.take_symbol(')').then_some(Type::Text(length))
+    }
+
+    /// `(key type, value type)`. A key is text or a number.
+    fn parse_map(&mut self, depth: usize) -> Option<Type> {
+        let key = self.take_symbol('(').then(|| self.parse_type(depth + 1))??;
+        let value = self.take_symbol(',').then(|| self.parse_type(depth + 1))??;
+        let nested = matches!(key, Type::Struct(_) | Type::List(_) | Type::Map(..) | Type::Json);
+        (self.take_symbol(')') && !nested).then(|| Type::Map(Box::new(key), Box::new(value)))
+    }
+
+    /// `('one', 'other')`, each of them once.
+    fn parse_values(&mut self) -> Option<Vec<String>> {
+        let mut values = Vec::new();
+        if !self.take_symbol('(') {
+            return None;
+        }
+        loop {
+            let value = self.take_symbol('\'').then(|| self.take_quoted('\''))??;
+            if values.contains(&value) {
+                return None;
+            }
+            values.push(value);
+            if self.take_symbol(')') {
+                return Some(values);
+            }
+            if !self.take_symbol(',') {
+                return None;
+            }
+        }
     }
 
     fn take_word(&mut self) -> Option<&str> {
@@ -133,16 +160,18 @@ impl Parser<'_> {
 
     /// A field's name: a word, or anything in double quotes.
     fn take_name(&mut self) -> Option<String> {
-        if !self.take_symbol('"') {
-            return self.take_word().map(str::to_owned);
-        }
+        if self.take_symbol('"') { self.take_quoted('"') } else { self.take_word().map(str::to_owned) }
+    }
+
+    /// What stands up to the closing quote; doubled ones are part of it.
+    fn take_quoted(&mut self, quote: char) -> Option<String> {
         let mut name = String::new();
         let mut letters = self.rest.char_indices();
         while let Some((position, letter)) = letters.next() {
-            if letter != '"' {
+            if letter != quote {
                 name.push(letter);
-            } else if self.rest[position + 1..].starts_with('"') {
-                name.push('"');
+            } else if self.rest[position + 1..].starts_with(quote) {
+                name.push(quote);
                 letters.next();
             } else {
                 self.rest = &self.rest[position + 1..];
@@ -182,6 +211,7 @@ fn parse_plain(name: &str) -> Option<Type> {
         "INTEGER" | "INT" | "INT4" | "INT32" | "SIGNED" | "INTEGRAL" => Type::Integer,
         "BIGINT" | "INT8" | "INT64" | "LONG" | "OID" => Type::BigInt,
         "HUGEINT" | "INT128" => Type::HugeInt,
+        "UHUGEINT" | "UINT128" => Type::UHugeInt,
         "UTINYINT" | "UINT8" => Type::UTinyInt,
         "USMALLINT" | "UINT16" => Type::USmallInt,
         "UINTEGER" | "UINT32" => Type::UInteger,
@@ -190,8 +220,11 @@ fn parse_plain(name: &str) -> Option<Type> {
         "FLOAT8" => Type::Double,
         "BLOB" | "BYTEA" | "BINARY" | "VARBINARY" => Type::Blob,
         "DATE" => Type::Date,
-        // All are stored in microseconds; what does not fit those exactly is rejected, so nothing coarser is needed.
-        "DATETIME" | "TIMESTAMP_US" | "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" => Type::Timestamp,
+        // All are kept in microseconds; what is finer than these is rejected, in `TIMESTAMP_NS` too.
+        "DATETIME" | "TIMESTAMP_US" | "TIMESTAMP_NS" => Type::Timestamp,
+        "TIMESTAMP_S" => Type::TimestampS,
+        "TIMESTAMP_MS" => Type::TimestampMs,
+        "INTERVAL" => Type::Interval,
         "TIMESTAMPTZ" => Type::TimestampTz,
         "JSON" => Type::Json,
         "UUID" | "GUID" => Type::Uuid,
@@ -215,8 +248,13 @@ mod tests {
             ("long", "BIGINT"),
             ("String", "VARCHAR"),
             ("text", "VARCHAR"),
-            ("VARCHAR(10)", "VARCHAR"),
-            ("character varying(3)", "VARCHAR"),
+            ("VARCHAR(10)", "VARCHAR(10)"),
+            ("character varying(3)", "VARCHAR(3)"),
+            ("enum('a', 'it''s')", "ENUM('a', 'it''s')"),
+            ("map(varchar, int[])[]", "MAP(VARCHAR, INTEGER[])[]"),
+            ("timestamp_s", "TIMESTAMP_S"),
+            ("interval", "INTERVAL"),
+            ("uhugeint", "UHUGEINT"),
             ("NUMERIC(10, 2)", "DECIMAL(10,2)"),
             ("decimal", "DECIMAL(18,3)"),
             ("DECIMAL(7)", "DECIMAL(7,0)"),
@@ -243,8 +281,13 @@ mod tests {
     fn unknown_types_are_refused() {
         for name in [
             "",
-            "INTERVAL",
             "INT INT",
+            "ENUM()",
+            "ENUM('a','a')",
+            "ENUM('a",
+            "MAP(INT)",
+            "MAP(INT[], INT)",
+            "VARCHAR(0)",
             "DECIMAL(39,0)",
             "DECIMAL(2,3)",
             "STRUCT()",

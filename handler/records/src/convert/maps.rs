@@ -1,0 +1,136 @@
+//! Maps, from JSON objects and from nested Parquet columns.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, MapArray, NullBufferBuilder, StructArray};
+use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, FieldRef};
+use arrow::error::ArrowError;
+
+use super::cell::{Cell, Nested};
+use super::nested::{take_cell_part, take_part};
+use super::{Misfit, Slot, create_slot};
+use crate::object::Object;
+use crate::types::Type;
+
+pub(super) struct MapSlot {
+    keys: Box<dyn Slot>,
+    values: Box<dyn Slot>,
+    types: (Type, Type),
+    entries: FieldRef,
+    offsets: Vec<i32>,
+    validity: NullBufferBuilder,
+}
+
+impl MapSlot {
+    pub(super) fn new(key: &Type, value: &Type) -> Result<Self, String> {
+        Ok(Self {
+            keys: create_slot(key, None)?,
+            values: create_slot(value, None)?,
+            types: (key.clone(), value.clone()),
+            entries: Type::entries_field(key, value),
+            offsets: vec![0],
+            validity: NullBufferBuilder::new(1024),
+        })
+    }
+
+    /// Ends a map; keys and values are brought level first, for one of them may have failed.
+    fn close(&mut self, valid: bool) {
+        let length = self.keys.length().max(self.values.length());
+        for slot in [&mut self.keys, &mut self.values] {
+            while slot.length() < length {
+                slot.skip();
+            }
+        }
+        self.offsets.push(i32::try_from(length).unwrap_or(i32::MAX));
+        self.validity.append(valid);
+    }
+
+    fn take_key(&mut self, text: &str) -> Result<(), Misfit> {
+        self.keys
+            .take_text(text)
+            .map_err(|misfit| Misfit::Because(misfit.explain(&format!("the key {text:?}"), &self.types.0)))
+    }
+}
+
+impl Slot for MapSlot {
+    fn skip(&mut self) {
+        self.close(false);
+    }
+
+    fn length(&self) -> usize {
+        self.validity.len()
+    }
+
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
+        self.take_json(text)
+    }
+
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        if json.starts_with('"') {
+            return self.take_json(&super::characters::parse_string(json)?);
+        }
+        let object = Object::parse(json).map_err(Misfit::Because)?;
+        if let Some(key) = object.find_duplicate() {
+            return Err(Misfit::Because(format!("the key {key:?} stands twice")));
+        }
+        for (key, value) in &object.0 {
+            self.take_key(key)?;
+            take_part(&mut *self.values, &self.types.1, value)?;
+        }
+        self.close(true);
+        Ok(())
+    }
+
+    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        let entries = match cell {
+            Cell::Text(text) => return self.take_text(text),
+            Cell::Nested(Nested::Map(entries)) => entries,
+            _ => return Err(Misfit::Type),
+        };
+        for row in 0..entries.len() {
+            let (key, value) = (Cell::new(entries.column(0), row), Cell::new(entries.column(1), row));
+            take_cell_part(&mut *self.keys, &self.types.0, &key)?;
+            take_cell_part(&mut *self.values, &self.types.1, &value)?;
+        }
+        self.close(true);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        let (keys, values) = (self.keys.finish()?, self.values.finish()?);
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
+        let DataType::Struct(fields) = self.entries.data_type() else {
+            return Err(ArrowError::SchemaError("a map without entries".to_owned()));
+        };
+        // The key of a map that failed may be missing; such a map is NULL, and what it holds is never looked at.
+        let keys = fill_keys(&keys)?;
+        let entries = StructArray::try_new(fields.clone(), vec![keys, values], None)?;
+        let map = MapArray::try_new(Arc::clone(&self.entries), offsets, entries, self.validity.finish(), false)?;
+        Ok(Arc::new(map))
+    }
+}
+
+/// Keys without NULLs.
+fn fill_keys(keys: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let data = keys.to_data().into_builder().nulls(None).build()?;
+    Ok(arrow::array::make_array(data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_has_each_key_once() {
+        let mut slot = MapSlot::new(&Type::BigInt, &Type::Varchar).unwrap();
+        let values = [r#"{"1":"x","2":null}"#, r#"{"a":"x"}"#, r#"{"1":"x","1":"y"}"#, "[]", r#"{"3":4}"#, "{}"];
+        let results: Vec<bool> =
+            values.iter().map(|value| slot.take_json(value).inspect_err(|_| slot.skip()).is_ok()).collect();
+        assert_eq!(results, [true, false, false, false, true, true]);
+        let array = slot.finish().unwrap();
+        let shown: Vec<String> =
+            (0..6).map(|row| arrow::util::display::array_value_to_string(&array, row).unwrap()).collect();
+        assert_eq!(shown, ["{1: x, 2: }", "", "", "", "{3: 4}", "{}"]);
+    }
+}

@@ -1,0 +1,136 @@
+//! Which delimiter and quote an object has whose source does not say.
+//!
+//! The first records are split with each candidate. The delimiter is the one with which most of them have as many fields
+//! as the first one, which must have more than one; of equals the one that comes first here. Where there is none, the
+//! object has one column. The quote is the one that begins fields.
+
+use super::dialect;
+use super::head::check_text;
+use super::scan::{Dialect, Scanner};
+use super::split::Splitter;
+use crate::error::Error;
+use crate::input::Input;
+use crate::options::{Format, Options};
+use crate::window::Window;
+
+/// The delimiters that are tried.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// How many records are looked at, and how many bytes.
+const RECORDS: usize = 100;
+const BYTES: usize = 64 * 1024;
+
+/// The options with the dialect that the object has, where they do not say it. The same bytes give the same dialect.
+///
+/// # Errors
+/// [`Error::Unreadable`] when the object as a whole is bad, [`Error::Io`] when it could not be fetched.
+pub(crate) fn settle(input: &dyn Input, options: &Options) -> Result<Options, Error> {
+    if options.format != Format::Csv || (options.delimiter.is_some() && options.quote.is_some()) {
+        return Ok(options.clone());
+    }
+    let mut splitter = Splitter::new(Window::open(input, options)?, dialect(options)?, options.preamble)?;
+    let (bytes, over) = splitter.sample(BYTES)?;
+    let delimiters = options.delimiter.map_or_else(|| DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
+    let sample = Sample { bytes, over, escape: options.escape, comment: options.comment, delimiters };
+    let mut settled = options.clone();
+    let quote = options.quote.unwrap_or_else(|| sample.find_quote());
+    settled.quote = Some(quote);
+    settled.delimiter = Some(options.delimiter.unwrap_or_else(|| sample.find_delimiter(quote)));
+    dialect(&settled)?;
+    Ok(settled)
+}
+
+/// The beginning of an object, after its preamble.
+struct Sample<'w> {
+    bytes: &'w [u8],
+    over: bool,
+    escape: Option<u8>,
+    comment: Option<u8>,
+    delimiters: Vec<u8>,
+}
+
+impl<'w> Sample<'w> {
+    fn scanner(&self, delimiter: u8, quote: u8) -> Scanner<'w> {
+        let dialect = Dialect { delimiter, quote, escape: self.escape.unwrap_or(quote) };
+        Scanner { bytes: self.bytes, over: self.over, dialect, keep: 0, single_line: false }
+    }
+
+    /// The bytes of the first records, and how many fields each has.
+    fn records(&self, delimiter: u8, quote: u8) -> Vec<usize> {
+        let scanner = self.scanner(delimiter, quote);
+        let (mut start, mut widths) = (0, Vec::new());
+        while start < self.bytes.len() && widths.len() < RECORDS {
+            let comment = self.comment.is_some() && self.comment.as_ref() == self.bytes.get(start);
+            let found = if comment { scanner.scan_line(start) } else { scanner.scan(start, &mut Vec::new()) };
+            let Some(scan) = found else { break };
+            if scan.end > start && !comment && scan.fault.is_none() {
+                widths.push(scan.width);
+            }
+            start = scan.next;
+        }
+        widths
+    }
+
+    fn find_delimiter(&self, quote: u8) -> u8 {
+        let score = |delimiter: u8| {
+            let widths = self.records(delimiter, quote);
+            let first = widths.first().copied().filter(|width| *width > 1);
+            first.map_or(0, |first| widths.iter().filter(|width| **width == first).count())
+        };
+        let scored = self.delimiters.iter().rev().map(|delimiter| (score(*delimiter), *delimiter));
+        scored.max_by_key(|(score, _)| *score).filter(|(score, _)| *score > 0).map_or(b',', |(_, best)| best)
+    }
+
+    /// An apostrophe where some field is written in them and none in double quotes.
+    fn find_quote(&self) -> u8 {
+        let written = |quote: u8| {
+            let opens = |position: usize| {
+                let ends = |byte: Option<&u8>| {
+                    byte.is_none_or(|byte| self.delimiters.contains(byte) || matches!(byte, b'\n' | b'\r'))
+                };
+                let before = position.checked_sub(1).and_then(|before| self.bytes.get(before));
+                let closes = memchr::memchr(quote, &self.bytes[position + 1..]).map(|length| position + 2 + length);
+                ends(before) && closes.is_some_and(|after| ends(self.bytes.get(after)))
+            };
+            memchr::memchr_iter(quote, self.bytes).any(opens)
+        };
+        if !written(b'"') && written(b'\'') && check_text(self.bytes).is_ok() { b'\'' } else { b'"' }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryInput;
+
+    fn found(text: &str, options: &Options) -> (char, char) {
+        let settled = settle(&MemoryInput(text.as_bytes().to_vec()), options).unwrap();
+        (char::from(settled.delimiter.unwrap()), char::from(settled.quote.unwrap()))
+    }
+
+    #[test]
+    fn the_dialect_is_found_where_it_is_not_declared() {
+        for (text, delimiter, quote) in [
+            ("a,b\n1,2\n", ',', '"'),
+            ("a;b\n1,5;2,5\n", ';', '"'),
+            ("a\tb\n1,5\t2;3\n", '\t', '"'),
+            ("a|b|c\n1|2|3\n", '|', '"'),
+            ("a;b,c\n1;2,3\n1;2\n", ';', '"'),
+            ("\"a;b\",c\n\"1;2\",3\n", ',', '"'),
+            ("a\n1\n", ',', '"'),
+            ("a,b\n'1,5',2\n", ',', '\''),
+            ("a,b\nit's,that's\n", ',', '"'),
+            ("", ',', '"'),
+        ] {
+            assert_eq!(found(text, &Options::default()), (delimiter, quote), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_declared_holds() {
+        let declared = Options { delimiter: Some(b','), quote: Some(b'"'), ..Options::default() };
+        assert_eq!(found("a;b\n1;2\n", &declared), (',', '"'));
+        let preamble = Options { preamble: 1, comment: Some(b'#'), ..Options::default() };
+        assert_eq!(found("x,y\n#c,d\na;b\n1;2\n", &preamble), (';', '"'));
+    }
+}

@@ -1,0 +1,385 @@
+//! The walk over a JSON object: lines, the elements of one array, or values that follow each other.
+//!
+//! A damaged element of an array ends where its brackets do, when they agree with each other on one line; else with the
+//! last line on which it was sound. The lines after it that stand further to the right than elements do are its rest.
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::scan::{Stop, is_space, scan};
+use crate::block::{BLOCK_BYTES, BLOCK_RECORDS, Block, Span, Split};
+use crate::error::Error;
+use crate::input::Input;
+use crate::options::Options;
+use crate::passed::Passed;
+use crate::window::{LIMIT, Window};
+
+/// The part of a record that is too long which is kept.
+const KEPT: usize = 64 * 1024;
+
+/// Why a record is none, before it is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is longer than a record may be.
+    Long,
+    /// It is a line of the damaged record that begins at this line.
+    Rest(u64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Lines,
+    Concatenated,
+    Array,
+    Over,
+}
+
+/// Where the walk stands.
+pub(crate) struct Splitter {
+    window: Window,
+    shape: Shape,
+    /// Where in the window the walk stands.
+    at: usize,
+    line: u64,
+    before: u64,
+    spans: Vec<Span<Fault>>,
+    /// Where the current line begins in the object.
+    line_offset: u64,
+    /// Whether nothing but whitespace stands before the walk on its line.
+    fresh: bool,
+    /// How far from the beginning of its line an element begins: the first one, then the last sound one that was the
+    /// first thing on its line.
+    indent: Option<u64>,
+    /// The line on which the damaged record began whose end is not found yet.
+    damage: Option<u64>,
+    /// Whether the last record is damaged and may have swallowed the end of the array.
+    swallowed: bool,
+    passed: Passed,
+    finished: bool,
+}
+
+/// A record in the window.
+struct Found {
+    end: usize,
+    fault: Option<Fault>,
+}
+
+impl Splitter {
+    /// Opens the object; its first byte tells whether it is one array.
+    pub(crate) fn open(input: &dyn Input, options: &Options) -> Result<Self, Error> {
+        let mut splitter = Self {
+            window: Window::open(input, options)?,
+            shape: if options.concatenated { Shape::Concatenated } else { Shape::Lines },
+            at: 0,
+            line: 1,
+            before: 0,
+            spans: Vec::new(),
+            line_offset: 0,
+            fresh: true,
+            indent: None,
+            damage: None,
+            swallowed: false,
+            passed: Passed::default(),
+            finished: false,
+        };
+        if splitter.skip_space()? == Some(b'[') && !options.concatenated {
+            splitter.advance(splitter.at + 1);
+            splitter.shape = Shape::Array;
+            if splitter.skip_space()? == Some(b']') {
+                splitter.close()?;
+            }
+        }
+        Ok(splitter)
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.window.bytes()
+    }
+
+    /// Passes over whitespace, and says what follows.
+    fn skip_space(&mut self) -> Result<Option<u8>, Error> {
+        loop {
+            let rest = &self.bytes()[self.at..];
+            let length = rest.iter().position(|byte| !is_space(*byte));
+            let (next, count) = (length.map(|length| rest[length]), length.unwrap_or(rest.len()));
+            let line = self.line;
+            self.advance(self.at + count);
+            if self.shape == Shape::Lines {
+                self.passed.blank_lines += self.line - line;
+            }
+            if next.is_some() || self.window.is_over() {
+                return Ok(next);
+            }
+            if self.spans.is_empty() {
+                self.window.consume(std::mem::take(&mut self.at));
+            }
+            self.window.fill()?;
+        }
+    }
+
+    fn advance(&mut self, to: usize) {
+        let passed = &self.bytes()[self.at..to];
+        if let Some(last) = memrchr(b'\n', passed) {
+            let fresh = passed[last..].iter().all(|byte| is_space(*byte));
+            let lines = memchr_iter(b'\n', passed).count() as u64;
+            self.line_offset = self.offset() + last as u64 + 1;
+            (self.fresh, self.line) = (fresh, self.line + lines);
+        } else {
+            self.fresh &= passed.iter().all(|byte| is_space(*byte));
+        }
+        self.at = to;
+    }
+
+    /// Takes the next record; says no when it is too long to be taken here, or at the end.
+    fn take(&mut self) -> Result<bool, Error> {
+        if !self.go_to_record()? {
+            return Ok(false);
+        }
+        let (start, line) = (self.at, self.line);
+        let found = match self.shape {
+            Shape::Lines => self.find_line()?,
+            _ => self.find_value()?,
+        };
+        let Some(Found { end, fault }) = found else { return Ok(false) };
+        let bytes = &self.bytes()[start..end];
+        let length = bytes.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
+        self.swallowed = self.damage.is_some() && bytes[..length].ends_with(b"]");
+        self.spans.push(Span { start, end: start + length, line, fault });
+        if self.shape == Shape::Array && self.damage.is_none() {
+            self.pass_separator()?;
+        }
+        Ok(true)
+    }
+
+    /// Goes to where the next record begins, if there is one.
+    fn go_to_record(&mut self) -> Result<bool, Error> {
+        let mut next = if self.shape == Shape::Over { None } else { self.skip_space()? };
+        if self.shape == Shape::Array && self.damage.is_some() && !self.is_rest() {
+            // The comma after a damaged record may stand before the next one.
+            if next == Some(b',') {
+                self.advance(self.at + 1);
+                next = self.skip_space()?;
+            }
+            if next == Some(b']') {
+                self.close()?;
+                next = None;
+            }
+        }
+        if next.is_none() {
+            if self.shape == Shape::Array && !self.swallowed {
+                return Err(Error::unreadable("the JSON array is not closed"));
+            }
+            self.shape = Shape::Over;
+        }
+        Ok(next.is_some())
+    }
+
+    /// Whether the walk stands on a line that belongs to the damaged record before it.
+    fn is_rest(&self) -> bool {
+        self.shape == Shape::Array && self.fresh && self.damage.is_some() && Some(self.column()) > self.indent
+    }
+
+    /// How far the walk is from the beginning of its line.
+    fn column(&self) -> u64 {
+        self.offset() - self.line_offset
+    }
+
+    fn offset(&self) -> u64 {
+        self.window.offset() + self.at as u64
+    }
+
+    fn find_line(&mut self) -> Result<Option<Found>, Error> {
+        let Some(end) = self.find_line_end(self.at)? else { return Ok(None) };
+        self.advance((end + 1).min(self.bytes().len()));
+        Ok(Some(Found { end, fault: None }))
+    }
+
+    /// Where the line ends; `None` when that is too far away.
+    fn find_line_end(&mut self, from: usize) -> Result<Option<usize>, Error> {
+        loop {
+            let found = memchr(b'\n', &self.bytes()[from..]).map(|length| from + length);
+            let end = found.or(self.window.is_over().then_some(self.bytes().len()));
+            if end.is_some() || self.is_long() {
+                return Ok(end.filter(|end| end - self.at <= LIMIT));
+            }
+            self.window.fill()?;
+        }
+    }
+
+    fn is_long(&self) -> bool {
+        self.bytes().len() - self.at > LIMIT
+    }
+
+    /// The next element of the array, or the next value.
+    fn find_value(&mut self) -> Result<Option<Found>, Error> {
+        if let Some(line) = self.damage.filter(|_| self.is_rest()) {
+            let found = self.find_line()?;
+            return Ok(found.map(|found| Found { fault: Some(Fault::Rest(line)), ..found }));
+        }
+        self.indent = self.indent.or(Some(self.column()));
+        let mut entries = Vec::new();
+        loop {
+            match scan(self.bytes(), self.at, &mut entries) {
+                Ok(end) if end - self.at > LIMIT => return Ok(None),
+                // A number may go on.
+                Ok(end) if end == self.bytes().len() && !self.window.is_over() => self.window.fill()?,
+                Ok(end) => {
+                    if let Some(wrong) = self.find_what_follows(end)? {
+                        return self.end_damaged(wrong);
+                    }
+                    self.damage = None;
+                    self.indent = if self.fresh { Some(self.column()) } else { self.indent };
+                    self.advance(end);
+                    return Ok(Some(Found { end, fault: None }));
+                }
+                Err(Stop::Damage { at, .. }) => return self.end_damaged(at),
+                Err(Stop::Unfinished) if self.window.is_over() => {
+                    let end = self.bytes().len();
+                    return self.end_damaged(end);
+                }
+                Err(Stop::Unfinished) if self.is_long() => return Ok(None),
+                Err(Stop::Unfinished) => self.window.fill()?,
+            }
+        }
+    }
+
+    /// Where something stands behind a value that must not stand there.
+    fn find_what_follows(&mut self, end: usize) -> Result<Option<usize>, Error> {
+        if self.shape == Shape::Concatenated {
+            return Ok(None);
+        }
+        loop {
+            let rest = &self.bytes()[end..];
+            match rest.iter().position(|byte| !is_space(*byte)) {
+                Some(length) if matches!(rest[length], b',' | b']') => return Ok(None),
+                Some(length) => return Ok(Some(end + length)),
+                None if self.window.is_over() => return Ok(Some(self.bytes().len())),
+                None => self.window.fill()?,
+            }
+        }
+    }
+
+    /// Ends a record that is damaged at a position.
+    fn end_damaged(&mut self, at: usize) -> Result<Option<Found>, Error> {
+        let line = self.line;
+        let first =
+            self.bytes()[self.at..at].iter().rposition(|byte| !is_space(*byte)).map_or(self.at, |last| self.at + last);
+        // What stands first on its line belongs to the next record.
+        let from = if memchr(b'\n', &self.bytes()[first..at]).is_some() { first } else { at };
+        let Some(line_end) = self.find_line_end(from)? else { return Ok(None) };
+        if self.shape == Shape::Array
+            && matches!(self.bytes().get(self.at), Some(b'{' | b','))
+            && let Some(end) = measure(&self.bytes()[self.at..line_end]).map(|length| self.at + length)
+        {
+            self.damage = None;
+            self.advance(end);
+            return Ok(Some(Found { end, fault: None }));
+        }
+        self.damage = self.damage.or(Some(line));
+        self.advance((line_end + 1).min(self.bytes().len()));
+        Ok(Some(Found { end: line_end, fault: None }))
+    }
+
+    /// Passes over the comma after an element, or over the end of the array.
+    fn pass_separator(&mut self) -> Result<(), Error> {
+        let separator = self.skip_space()?;
+        self.advance(self.at + usize::from(separator.is_some()));
+        if separator == Some(b']') {
+            return self.close_behind();
+        }
+        match self.skip_space()? {
+            Some(b']') => Err(Error::unreadable("the JSON array ends after a comma")),
+            _ => Ok(()),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        self.advance(self.at + 1);
+        self.close_behind()
+    }
+
+    /// Nothing but whitespace may follow the array, so that no record is passed over.
+    fn close_behind(&mut self) -> Result<(), Error> {
+        self.shape = Shape::Over;
+        match self.skip_space()? {
+            None => Ok(()),
+            Some(_) => Err(Error::unreadable("something follows the JSON array")),
+        }
+    }
+
+    /// Hands the records over, with their text.
+    fn cut(&mut self) -> Block<Fault> {
+        let length = self.at;
+        let (offset, before) = (self.window.offset(), self.before);
+        let text = self.bytes()[..length].to_vec();
+        let spans = std::mem::take(&mut self.spans);
+        self.window.consume(length);
+        self.at = 0;
+        self.before += spans.len() as u64;
+        Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed }
+    }
+
+    /// Takes a record that is too long, by itself: only its beginning is kept, and it ends with its line.
+    fn take_long(&mut self) -> Result<Block<Fault>, Error> {
+        self.window.consume(std::mem::take(&mut self.at));
+        let text = self.bytes()[..KEPT].to_vec();
+        let (offset, before, line) = (self.window.offset(), self.before, self.line);
+        while memchr(b'\n', self.bytes()).is_none() && !(self.window.is_over() && self.bytes().is_empty()) {
+            let count = self.bytes().len();
+            self.window.consume(count);
+            self.window.fill()?;
+        }
+        let end = memchr(b'\n', self.bytes()).map_or(0, |end| end + 1);
+        self.advance(end);
+        self.before += 1;
+        self.damage = (self.shape == Shape::Array).then_some(line);
+        let spans = vec![Span { start: 0, end: text.len(), line, fault: Some(Fault::Long) }];
+        Ok(Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed })
+    }
+}
+
+/// The length of a damaged element whose brackets agree, up to the comma or bracket behind it.
+fn measure(line: &[u8]) -> Option<usize> {
+    let (mut position, mut open) = (0, Vec::new());
+    loop {
+        match line.get(position)? {
+            b'"' => position = pass_string(line, position + 1)?,
+            b'{' => open.push(b'}'),
+            b'[' => open.push(b']'),
+            b',' | b']' if open.is_empty() => return Some(position),
+            close @ (b'}' | b']') if open.pop() != Some(*close) => return None,
+            _ => {}
+        }
+        position += 1;
+    }
+}
+
+/// Where the string that began before `position` has its closing quote.
+fn pass_string(bytes: &[u8], mut position: usize) -> Option<usize> {
+    loop {
+        position += memchr::memchr2(b'"', b'\\', bytes.get(position..)?)?;
+        if bytes[position] == b'"' {
+            return Some(position);
+        }
+        position += 2;
+    }
+}
+
+impl Split for Splitter {
+    type Fault = Fault;
+
+    fn next_block(&mut self) -> Result<Option<Block<Fault>>, Error> {
+        while self.spans.len() < BLOCK_RECORDS && self.at < BLOCK_BYTES {
+            if !self.take()? {
+                if !self.spans.is_empty() {
+                    return Ok(Some(self.cut()));
+                }
+                if self.shape != Shape::Over {
+                    return self.take_long().map(Some);
+                }
+                let first = !std::mem::replace(&mut self.finished, true);
+                return Ok(first.then(|| self.cut()));
+            }
+        }
+        Ok(Some(self.cut()))
+    }
+}

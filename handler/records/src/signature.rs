@@ -1,0 +1,53 @@
+//! What an object is that is not what it was declared to be, as far as its first bytes tell.
+
+use crate::error::Error;
+
+/// Formats that begin in a way no text does, and what to do about them.
+const KNOWN: [(&[u8], &str); 12] = [
+    (b"PK\x03\x04", "an Excel workbook (or another zip archive); export it as CSV"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook; export it as CSV"),
+    (b"Obj\x01", "Avro, which is not read; convert it to Parquet"),
+    (b"PAR1", "Parquet; declare that format"),
+    (b"PARE", "encrypted Parquet, which is not read"),
+    (b"ORC\x00", "ORC, which is not read; convert it to Parquet"),
+    (b"\x1f\x8b", "packed with gzip; declare that compression"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd; declare that compression"),
+    (b"BZh", "packed with bzip2; declare that compression"),
+    (b"\xfd7zXZ\x00", "packed with xz; declare that compression"),
+    (b"\xff\x06\x00\x00sNaPpY", "packed with snappy, whose end cannot be verified; pack it with zstd"),
+    (b"\x04\x22\x4d\x18", "packed with LZ4, which is not read; pack it with zstd"),
+];
+
+/// Refuses bytes that begin as no text does.
+pub(crate) fn refuse_binary(bytes: &[u8]) -> Result<(), Error> {
+    let begins = |signature: &[u8]| {
+        // Letters alone may begin a text: a byte that none has must follow.
+        let letters = signature.iter().all(u8::is_ascii_alphanumeric);
+        let binary = || bytes.iter().take(64).any(|byte| *byte < b'\t');
+        bytes.starts_with(signature) && (!letters || binary())
+    };
+    match KNOWN.iter().find(|(signature, _)| begins(signature)) {
+        Some((_, what)) => Err(Error::unreadable(format!("the object is {what}"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_formats_are_refused_with_a_sentence() {
+        for (bytes, sentence) in [
+            (&b"PK\x03\x04\x14\0"[..], "the object is an Excel workbook (or another zip archive); export it as CSV"),
+            (b"Obj\x01\x04\x14avro.codec", "the object is Avro, which is not read; convert it to Parquet"),
+            (b"BZh91AY&SY\x01\x02", "the object is packed with bzip2; declare that compression"),
+        ] {
+            let error = refuse_binary(bytes).unwrap_err();
+            assert_eq!(error.to_string(), format!("unreadable: {sentence}"));
+        }
+        for text in [&b"BZh,b\n1,2\n"[..], b"PAR1,PAR2\n", b"", b"PK,Obj\n"] {
+            assert!(refuse_binary(text).is_ok(), "{text:?}");
+        }
+    }
+}
