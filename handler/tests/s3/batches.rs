@@ -52,6 +52,33 @@ pub(crate) fn add_large(world: &World<'_>, number: usize) {
     world.write(&File::new("notes/large.csv", &text, Packing::Plain));
 }
 
+/// Sends one of many files in some version; its key.
+pub(crate) fn send(world: &World<'_>, file: usize, version: usize) -> String {
+    let key = key_of(file);
+    let number = file + 1000 * version;
+    world.write(&match file % 5 {
+        4 => people(&key, number),
+        3 => sales(&key, number, Packing::Gzip),
+        _ => sales(&key, number, Packing::Plain),
+    });
+    key
+}
+
+/// Removes one of many files; its key.
+pub(crate) fn withdraw(world: &World<'_>, file: usize) -> String {
+    let key = key_of(file);
+    world.remove(&key);
+    key
+}
+
+fn key_of(file: usize) -> String {
+    match file % 5 {
+        4 => format!("people/{file}.ndjson"),
+        3 => format!("sales/{file}.csv.gz"),
+        _ => format!("sales/{file}.csv"),
+    }
+}
+
 fn sales(key: &str, number: usize, packing: Packing) -> File {
     let shift = key.len();
     let rows: Vec<String> = (0..5)
@@ -68,7 +95,13 @@ fn sales(key: &str, number: usize, packing: Packing) -> File {
 }
 
 fn people(key: &str, number: usize) -> File {
-    let first = if number == 0 { 1 } else { 3 };
+    // Of many, only a few have bought something.
+    let first = match number {
+        0 => 1,
+        1..1000 => 3,
+        _ if number % 1000 < 10 => number % 10,
+        _ => number,
+    };
     let good =
         format!("{{\"person_id\": {first}, \"name\": \"P{number}\", \"tier\": \"plus\", \"level\": {}}}", number % 5);
     File::new(key, &format!("{good}\n{{\"person_id\": {}, \"level\": 1.5}}\n", first + 1), Packing::Plain)

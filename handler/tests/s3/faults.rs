@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::http::Message;
+use crate::wire::Message;
 
 /// How long an answer is held back.
 pub(crate) const DELAY: Duration = Duration::from_millis(700);

@@ -3,6 +3,7 @@
 //! - [`server`] is an S3 server (`MiniStack`, a plain process), [`proxy`] stands between it and each `pintail` process and
 //!   lets one request or many meet one of the [`faults`].
 //! - [`world`] is a lake in buckets with processes at work on it, [`batches`] what changes in raw between two runs.
+//! - [`crowd`] is many functions at once, fed by one queue.
 //! - What the tables must be comes from the oracle of the convergence tests, which reads their Delta logs and Parquet
 //!   files by itself.
 //!
@@ -12,17 +13,23 @@
 //! `PINTAIL_S3_SEED` what they depend on:
 //!
 //! ```sh
+//! PINTAIL_S3_FILES=400 PINTAIL_S3_WORKERS=16 cargo test -p handler --test s3 -- --nocapture crowd
 //! PINTAIL_S3_STEP=1 PINTAIL_S3_TURNS=16 PINTAIL_S3_RUNS=200 cargo test -p handler --test s3 -- --nocapture
 //! ```
 
 #![expect(clippy::expect_used, clippy::panic, reason = "all of this is a test; a panic is how it fails")]
 
 mod batches;
+mod crowd;
 #[path = "../convergence/delta.rs"]
 mod delta;
+#[expect(dead_code, reason = "the tests of the image know more of it")]
+#[path = "../function/emulator.rs"]
+mod emulator;
 mod faults;
 #[path = "../convergence/files.rs"]
 mod files;
+#[path = "../function/http.rs"]
 mod http;
 #[path = "../convergence/oracle.rs"]
 mod oracle;
@@ -30,11 +37,15 @@ mod oracle;
 mod process;
 mod proxy;
 mod server;
+#[path = "../function/tools.rs"]
+mod tools;
+mod wire;
 mod world;
 
 use std::panic::resume_unwind;
 use std::time::Duration;
 
+use crowd::Size;
 use faults::{ASLEEP, Fault, KILLED, ON_THE_WAY, PASSING, Turn};
 use proxy::{Kind, Plan};
 use server::Server;
@@ -200,6 +211,17 @@ fn long_runs_end_with_the_right_tables_whatever_goes_wrong() {
     }
     world.check_rest().unwrap_or_else(|wrong| panic!("{wrong}"));
     tell(&told);
+}
+
+/// 400 files of which 100 are sent twice, 50 corrected and 20 removed, with `PINTAIL_S3_FILES=400 PINTAIL_S3_WORKERS=16`.
+#[test]
+fn a_crowd_of_functions_under_two_projects_gives_the_tables_of_the_newer_one() {
+    let server = Server::start();
+    let mut world = World::new(&server);
+    let size = Size { workers: setting("PINTAIL_S3_WORKERS", 4), files: setting("PINTAIL_S3_FILES", 40) };
+    let told = crowd::work(&mut world, size).unwrap_or_else(|wrong| panic!("{wrong}"));
+    tell(&told);
+    world.check().and_then(|()| world.check_rest()).unwrap_or_else(|wrong| panic!("{told}\n{wrong}"));
 }
 
 /// How long a worker sleeps: longer than its lease holds.

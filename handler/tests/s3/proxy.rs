@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::faults::{DELAY, Fault, Turn};
-use crate::http::{Connection, Message};
+use crate::wire::{Connection, Message};
 
 /// What is to go wrong.
 #[derive(Debug, Clone, Copy)]

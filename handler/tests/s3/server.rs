@@ -1,11 +1,10 @@
 //! An S3 server as a plain process: `MiniStack`, from `PyPI`.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
-use crate::http::{Connection, Message};
 use crate::process::{Process, free_port};
+use crate::tools;
+use crate::wire::{Connection, Message};
 
 /// The buckets; each lake has a prefix of its own in them.
 pub(crate) const BUCKETS: [&str; 3] = ["raw", "silver", "gold"];
@@ -27,7 +26,7 @@ impl Server {
     /// Starts one with empty buckets.
     pub(crate) fn start() -> Self {
         let port = free_port();
-        let mut command = Command::new(ministack());
+        let mut command = Command::new(tools::ministack());
         command.env("GATEWAY_PORT", port.to_string());
         let server = Self { port, process: Process::start("MiniStack", &mut command).listens(port) };
         for bucket in BUCKETS {
@@ -98,18 +97,4 @@ fn quoted(text: &str) -> String {
 fn between<'t>(text: &'t str, tag: &str) -> &'t str {
     let inner = text.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
     inner.unwrap_or_else(|| panic!("no <{tag}> in {text}")).0
-}
-
-/// The program, in an environment below cargo's target folder that is made when it is first needed.
-fn ministack() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let target = Path::new(env!("CARGO_BIN_EXE_pintail")).ancestors().nth(2).expect("cargo's target folder");
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/environment.py");
-        let output = Command::new("python3").arg(script).arg(target).arg("emulators.txt").output();
-        let output = output.unwrap_or_else(|error| panic!("python3 cannot be started: {error}"));
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "environment.py: {out}{err}");
-        Path::new(out.trim()).with_file_name("ministack")
-    })
 }

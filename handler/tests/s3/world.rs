@@ -16,7 +16,11 @@ use crate::oracle::Oracle;
 use crate::proxy::{Plan, Proxy, Seen};
 use crate::server::{BUCKETS, Server, path_of};
 
-const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/convergence-project");
+/// The project.
+pub(crate) const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/convergence-project");
+
+const ACCESS: [(&str, &str); 3] =
+    [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")];
 
 /// Runs until the work must be done, when nothing goes wrong any more.
 const PATIENCE: usize = 4;
@@ -61,6 +65,27 @@ impl<'s> World<'s> {
         Self { server, name, folder, copied: BTreeMap::new(), processes: AtomicU64::new(0) }
     }
 
+    /// The prefix of its zones.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A folder for what a test needs.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The variables of a function that works here.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let zone = |bucket: &str| format!("s3://{bucket}/{}", self.name);
+        let mut variables =
+            vec![("PINTAIL_RAW", zone("raw")), ("PINTAIL_SILVER", zone("silver")), ("PINTAIL_GOLD", zone("gold"))];
+        variables.push(("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.server.port)));
+        variables.extend(ACCESS.map(|(name, value)| (name, value.to_owned())));
+        variables.push(("TMPDIR", self.folder.path().join("tmp").display().to_string()));
+        variables
+    }
+
     pub(crate) fn write(&self, file: &File) {
         self.server.put(&self.raw(&file.key), file.bytes());
     }
@@ -84,7 +109,7 @@ impl<'s> World<'s> {
         command.args(arguments).args(["--lake", &zones, "--project", project]);
         command.env_clear().env("TMPDIR", self.folder.path().join("tmp"));
         command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", proxy.port));
-        command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")]);
+        command.envs(ACCESS);
         command.envs([("PINTAIL_THREADS", "2"), ("PINTAIL_MEMORY_MB", "256")]).stdin(Stdio::null());
         command.stdout(fs::File::create(&out).expect("a file for stdout"));
         command.stderr(fs::File::create(&error).expect("a file for stderr"));
