@@ -47,8 +47,18 @@ impl Sketch {
 
     /// Adds a value written as text.
     pub(crate) fn add_text(&mut self, text: &str) {
-        if *self != Self::Text {
+        if *self != Self::Text && !self.surely_holds(text) {
             *self = self.merge(classify_text(text));
+        }
+    }
+
+    /// A quick look that settles nearly all values: it says yes only where adding the value would change nothing.
+    fn surely_holds(self, text: &str) -> bool {
+        match self {
+            Self::Integer { .. } => is_short_number(text) == Some(false),
+            Self::Double => is_short_number(text).is_some(),
+            Self::Date => parse_date(text).is_some(),
+            _ => false,
         }
     }
 
@@ -71,6 +81,22 @@ impl Sketch {
             Self::Nothing | Self::Text => Type::Varchar,
         }
     }
+}
+
+/// Whether a text is a number of up to 15 digits, as one writes it, and if so whether it has a fraction.
+fn is_short_number(text: &str) -> Option<bool> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let whole = digits(unsigned);
+    let padded = unsigned.first() == Some(&b'0') && (whole > 1 || text == "-0");
+    let fraction = match unsigned.get(whole) {
+        None => 0,
+        Some(b'.') => digits(&unsigned[whole + 1..]),
+        Some(_) => return None,
+    };
+    let length = if whole == unsigned.len() { whole } else { whole + 1 + fraction };
+    let sound = whole > 0 && !padded && length == unsigned.len() && unsigned.last() != Some(&b'.');
+    (sound && whole + fraction <= 15).then_some(whole < unsigned.len())
 }
 
 fn classify_text(text: &str) -> Sketch {
@@ -172,6 +198,13 @@ mod tests {
             (&["10:00"], "VARCHAR"),
             (&["-"], "VARCHAR"),
             (&["1", "x", "2"], "VARCHAR"),
+            (&["1", "007"], "VARCHAR"),
+            (&["1", "-0"], "DOUBLE"),
+            (&["1", "2."], "VARCHAR"),
+            (&["1.5", ".5"], "VARCHAR"),
+            (&["1.5", "2", "1.25e2"], "DOUBLE"),
+            (&["1.5", "1234567890123456"], "DOUBLE"),
+            (&["2024-01-01", "2024-02-30"], "VARCHAR"),
         ] {
             assert_eq!(infer(texts), name, "{texts:?}");
         }

@@ -10,6 +10,7 @@
 //! [`survey()`] looks at an object (names, inferred types), a [`Plan`] says what each column must be, [`read()`] walks the
 //! records. Two promises hold: every record is counted and is either a row or a [`Reject`] with all its reasons, and a
 //! value converts to its declared type exactly or its record is rejected.
+#![doc = include_str!("../README.md")]
 
 mod batch;
 mod block;

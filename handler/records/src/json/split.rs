@@ -226,8 +226,11 @@ impl Splitter {
                     if let Some(wrong) = self.find_what_follows(end)? {
                         return self.end_damaged(wrong);
                     }
-                    self.damage = None;
-                    self.indent = if self.fresh { Some(self.column()) } else { self.indent };
+                    // Any other value may be a part of what is damaged.
+                    if self.bytes()[self.at] == b'{' {
+                        self.damage = None;
+                        self.indent = if self.fresh { Some(self.column()) } else { self.indent };
+                    }
                     self.advance(end);
                     return Ok(Some(Found { end, fault: None }));
                 }

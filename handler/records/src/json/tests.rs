@@ -159,9 +159,12 @@ fn a_line_that_is_too_long_is_one_reject() {
 fn the_rest_of_a_damaged_record_is_told_by_its_indentation() {
     let element = |number: u32| format!("  {{\n    \"a\": {number},\n    \"n\": [\n      {{\"a\": 0}}\n    ]\n  }}");
     let elements: Vec<String> = (1..=4).map(element).collect();
-    for damaged in
-        [elements[1].replacen('{', "\"{", 1), elements[1].replacen('{', "", 1), elements[1].replacen(':', "", 1)]
-    {
+    for damaged in [
+        elements[1].replacen('{', "\"{", 1),
+        elements[1].replacen('{', "", 1),
+        elements[1].replacen(':', "", 1),
+        elements[1].replacen("\"a\": ", "\"a\"\n", 1),
+    ] {
         let text =
             format!("[\n{}\n]", [&elements[0], &damaged, &elements[2], &elements[3]].map(String::as_str).join(",\n"));
         let outcome = json(&text).plan(&[("a", "BIGINT")]).read();
