@@ -1,7 +1,7 @@
 //! The harness of the stories: a cloud in a container, and the tools that speak to it.
 //!
 //! A story starts a [`Cloud`], deploys into it with our own deployer or with the aws CLI, and looks at what came of it, through
-//! [`eventually`] where that takes a while. Whatever a story starts is gone when it ends. What each emulator is honest about stands in
+//! [`eventually()`] where that takes a while. Whatever a story starts is gone when it ends. What each emulator is honest about stands in
 //! the README beside this crate.
 
 pub mod cloud;
