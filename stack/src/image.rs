@@ -116,7 +116,7 @@ impl Recipe<'_> {
     }
 
     fn target(&self) -> &'static str {
-        if self.made.bootstrap.is_some() { "sealed" } else { "" }
+        if self.made.bootstrap.is_some() { "prebuilt" } else { "" }
     }
 
     /// The content's name: the same files and words give the same tag, on every machine.

@@ -92,8 +92,8 @@ pub struct Options {
     pub log: String,
     /// How long log lines stay, in days.
     pub log_retention: Retention,
-    /// Above which share of quarantined records there is an alarm, in percent.
-    pub quarantined_percent: Bounded<0, 100>,
+    /// Above how many quarantined records in five minutes there is an alarm.
+    pub quarantined_records: Bounded<0, 1_000_000_000>,
     /// How many images stay in the repository.
     pub images: Bounded<2, 1_000>,
     /// The network that the function runs in.
@@ -122,7 +122,7 @@ impl Default for Options {
             maximum_concurrency: MaximumConcurrency::of::<8>(),
             log: "info".to_owned(),
             log_retention: Retention::Days30,
-            quarantined_percent: Bounded::of::<10>(),
+            quarantined_records: Bounded::of::<100>(),
             images: Bounded::of::<20>(),
             network: Network::None,
             state_machine: None,

@@ -90,7 +90,7 @@ impl Watched {
     }
 
     fn ours(metric: &'static str) -> Self {
-        Self { namespace: OURS, metric, dimension: None, statistic: Statistic::Maximum, period: FIVE_MINUTES }
+        Self { namespace: OURS, metric, dimension: None, statistic: Statistic::Sum, period: FIVE_MINUTES }
     }
 }
 
@@ -103,13 +103,13 @@ fn alarms(
     let dead = Watched::queue(dead_letters, "ApproximateNumberOfMessagesVisible");
     let duration = Watched::function(lake, "Duration", Statistic::Maximum);
     let near = f64::from(lake.options.timeout.number()) * 1000.0 * 0.8;
-    let percent = f64::from(lake.options.quarantined_percent.number());
+    let records = f64::from(lake.options.quarantined_records.number());
     let mut alarms = vec![
         ("DeadLettersAlarm", dead, 0.0, "An upload failed too often: see the dead-letter queue"),
         ("ErrorsAlarm", sum("Errors"), 0.0, "The function failed"),
         ("ThrottlesAlarm", sum("Throttles"), 0.0, "The function was throttled"),
         ("DurationAlarm", duration, near, "An invocation took more than 80 % of the time-out"),
-        ("QuarantineAlarm", Watched::ours("QuarantinedPercent"), percent, "Too many records of a file are quarantined"),
+        ("QuarantineAlarm", Watched::ours("Quarantined"), records, "Many records are quarantined"),
     ];
     if let Some(queue) = queue {
         let oldest = Watched::queue(queue, "ApproximateAgeOfOldestMessage");
@@ -164,7 +164,7 @@ fn dashboard(lake: &Lake, (queue, dead_letters): (Option<&Handle<Queue>>, &Handl
         ),
         (
             "Steps, 95th percentile in ms",
-            json!([[{"expression": format!("SEARCH('Namespace=\"{OURS}\" DurationMs', 'p95', 300)"), "id": "steps"}]]),
+            json!([[{"expression": format!("SEARCH('{{{OURS},Step}} MetricName=\"Duration\"', 'p95', 300)"), "id": "steps"}]]),
         ),
         (
             "Invocations",
