@@ -136,7 +136,7 @@ fn query_writes_csv_that_any_reader_understands() {
             "SELECT a AS \"a,1\", b, c FROM silver.t ORDER BY a DESC",
         ])
         .exits(0);
-    assert_eq!(done.stdout, "\"a,1\",b,c\n\"x,y\"\"z\nw\",,\"[1,2]\"\n\"\",1.5,[]\n", "{done}");
+    assert_eq!(done.stdout, "\"a,1\",b,c\n\"x,y\"\"z\nw\",,\"[1, 2]\"\n\"\",1.5,[]\n", "{done}");
 }
 
 #[test]
