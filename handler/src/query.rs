@@ -142,7 +142,7 @@ fn columns(snapshot: &Snapshot) -> Vec<String> {
 /// Runs a person's SELECT over the lake.
 ///
 /// # Errors
-/// [`Error::Refused`] for anything but one SELECT over the lake's own relations; [`Error::Sql`].
+/// [`crate::error::Error::Refused`] for anything but one SELECT over the lake's own relations; [`crate::error::Error::Sql`].
 pub async fn query(lake: &Arc<Lake>, settings: &Settings, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>)> {
     let (engine, relations) = open(lake, settings, Some(sql)).await?;
     guard::admit(&engine, "query", sql, &Rules { relations: &relations, stable: false })?;

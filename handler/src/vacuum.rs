@@ -29,7 +29,7 @@ pub struct Report {
 /// work stay, whatever their age.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::Delta`].
+/// [`crate::error::Error::Io`], [`crate::error::Error::Delta`].
 pub async fn vacuum(lake: &Arc<Lake>, retain: Duration, dry_run: bool) -> Result<Report> {
     let mut report = Report::default();
     for (zone, name) in lake.tables()? {
