@@ -119,7 +119,13 @@ pub enum Decision<T> {
 impl Table {
     /// A table of the lake by its name, `silver/orders`.
     pub fn new(lake: &Arc<Lake>, name: &str) -> Self {
-        Self { name: name.to_owned(), folder: lake.local(name), lake: Arc::clone(lake), conflicts: Arc::default(), last: Arc::default() }
+        Self {
+            name: name.to_owned(),
+            folder: lake.local(name),
+            lake: Arc::clone(lake),
+            conflicts: Arc::default(),
+            last: Arc::default(),
+        }
     }
 
     /// Its log, as delta-rs reads and writes it.
