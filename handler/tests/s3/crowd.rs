@@ -19,6 +19,9 @@ const BATCH: usize = 10;
 /// How often a message may come back before it would be a dead letter.
 const RECEIVES: u32 = 60;
 
+/// How long a worker rests whose messages went back.
+const VISIBILITY: Duration = Duration::from_millis(500);
+
 /// How many of what.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
@@ -181,6 +184,10 @@ fn worker(
         let answer = function.invoke(&batch(&messages));
         let failed: Vec<usize> = failures(&answer).iter().map(|id| id.parse().expect("an id of ours")).collect();
         queue.settle(taken, &failed, &function);
+        if !failed.is_empty() {
+            // A queue shows them again only after a while.
+            std::thread::sleep(VISIBILITY);
+        }
     }
     function.lines()
 }
