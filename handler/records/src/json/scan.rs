@@ -2,8 +2,6 @@
 //!
 //! Nothing is converted here, so nothing is lost. No recursion: nesting beyond [`DEPTH`] is refused.
 
-use memchr::memchr2;
-
 /// How deep objects and arrays may stand in each other.
 pub(crate) const DEPTH: usize = 128;
 
@@ -208,19 +206,15 @@ impl Walk<'_, '_> {
     fn take_string(&mut self) -> Result<(), Stop> {
         self.position += 1;
         loop {
-            let rest = &self.text[self.position..];
-            let length = memchr2(b'"', b'\\', rest);
-            let plain = &rest[..length.unwrap_or(rest.len())];
-            if let Some(control) = plain.iter().position(|byte| *byte < b' ') {
-                self.position += control;
-                return Err(self.damage("a string has a control character"));
+            self.position += plain_length(&self.text[self.position..]);
+            match self.peek()? {
+                b'"' => {
+                    self.position += 1;
+                    return Ok(());
+                }
+                b'\\' => self.take_escape()?,
+                _ => return Err(self.damage("a string has a control character")),
             }
-            self.position += length.ok_or(Stop::Unfinished)?;
-            if self.text[self.position] == b'"' {
-                self.position += 1;
-                return Ok(());
-            }
-            self.take_escape()?;
         }
     }
 
@@ -259,6 +253,17 @@ impl Walk<'_, '_> {
         self.position += 5;
         Ok(unit)
     }
+}
+
+/// How many bytes a string goes on without a quote, a backslash or a control character.
+fn plain_length(text: &[u8]) -> usize {
+    let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // Without an early end inside of a chunk, so that the compiler looks at all of its bytes at once.
+    let has_special = |chunk: &[u8]| chunk.iter().fold(false, |found, byte| found | is_special(*byte));
+    let chunks = text.chunks(16).take_while(|chunk| !has_special(chunk));
+    let start = chunks.map(<[u8]>::len).sum::<usize>();
+    let rest = text[start..].iter().take(16).position(|byte| is_special(*byte));
+    rest.map_or(text.len(), |length| start + length)
 }
 
 #[cfg(test)]
