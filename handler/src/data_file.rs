@@ -21,7 +21,7 @@ use crate::statistics;
 /// How many partitions one writer keeps open; beyond that the files so far are closed and new ones begun.
 const OPEN_PARTITIONS: usize = 64;
 
-/// How many bytes of row groups one writer keeps in memory.
+/// How many encoded bytes of row groups one writer keeps in memory.
 const ROW_GROUPS: usize = 128 << 20;
 
 /// A written data file, as a commit will name it.
@@ -140,7 +140,7 @@ impl DataFileWriter {
 
     /// Ends the row groups that are in memory, where they have become too large.
     fn relieve(&mut self) -> Result<()> {
-        if self.open.values().map(|open| open.writer.memory_size()).sum::<usize>() < ROW_GROUPS {
+        if self.open.values().map(|open| open.writer.in_progress_size()).sum::<usize>() < ROW_GROUPS {
             return Ok(());
         }
         let flush = |open: &mut Open| open.writer.flush().map_err(|error| parquet_error(&open.path, &error));

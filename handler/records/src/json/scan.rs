@@ -18,6 +18,8 @@ pub(crate) enum Stop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) key: (usize, usize),
+    /// Whether the key has escapes.
+    pub(crate) escaped: bool,
     pub(crate) value: (usize, usize),
 }
 
@@ -128,7 +130,7 @@ impl Walk<'_, '_> {
 
     fn take_key(&mut self) -> Result<Next, Stop> {
         let start = self.position + 1;
-        self.take_string()?;
+        let escaped = self.take_string()?;
         let key = (start, self.position - 1);
         if self.skip_space()? != b':' {
             return Err(self.damage("a colon is missing"));
@@ -136,7 +138,7 @@ impl Walk<'_, '_> {
         self.position += 1;
         self.skip_space()?;
         if self.depth == 1 {
-            self.entries.push(Entry { key, value: (self.position, self.position) });
+            self.entries.push(Entry { key, escaped, value: (self.position, self.position) });
         }
         Ok(Next::Value)
     }
@@ -145,7 +147,9 @@ impl Walk<'_, '_> {
         match byte {
             b'{' => return self.open(true),
             b'[' => return self.open(false),
-            b'"' => self.take_string()?,
+            b'"' => {
+                self.take_string()?;
+            }
             b'-' | b'0'..=b'9' => self.take_number()?,
             b't' => self.take_word(b"true")?,
             b'f' => self.take_word(b"false")?,
@@ -202,17 +206,21 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// A string, from its quote to behind its other quote.
-    fn take_string(&mut self) -> Result<(), Stop> {
+    /// A string, from its quote to behind its other quote; whether it has escapes.
+    fn take_string(&mut self) -> Result<bool, Stop> {
         self.position += 1;
+        let mut escaped = false;
         loop {
             self.position += plain_length(&self.text[self.position..]);
             match self.peek()? {
                 b'"' => {
                     self.position += 1;
-                    return Ok(());
+                    return Ok(escaped);
                 }
-                b'\\' => self.take_escape()?,
+                b'\\' => {
+                    escaped = true;
+                    self.take_escape()?;
+                }
                 _ => return Err(self.damage("a string has a control character")),
             }
         }
