@@ -62,6 +62,8 @@ pub struct Mapping {
     pub sources: Vec<Option<String>>,
     /// Why no record of the file can be accepted, if so.
     pub refused: Option<String>,
+    /// Whether it was made without a look at the file, which then may have no other columns.
+    pub assumed: bool,
 }
 
 impl Contract {
@@ -118,6 +120,19 @@ impl Contract {
             .collect()
     }
 
+    /// How a JSON file maps if it brings nothing new: its keys stand all over it, and to look at them costs as much as to
+    /// read it. `None` where keys that are new are nothing special.
+    pub fn assume(&self, declared: Option<&SourceTable>) -> Option<Mapping> {
+        let policy = declared.map_or(NewColumn::Add, |source| source.on_new_column);
+        let settled = !self.columns.is_empty() && self.columns.iter().all(|column| column.data_type.is_some());
+        let sources = || self.columns.iter().map(|column| Some(column.name.clone())).collect();
+        (settled && matches!(policy, NewColumn::Add | NewColumn::Reject)).then(|| Mapping {
+            sources: sources(),
+            refused: None,
+            assumed: true,
+        })
+    }
+
     /// Maps a file's columns, adding new ones where the policy says so. `survey` must have types (`Depth::Values`) where
     /// [`Contract::depth`] says that they are needed.
     pub fn map(&mut self, survey: &Survey, declared: Option<&SourceTable>, format: Format) -> Mapping {
@@ -126,7 +141,7 @@ impl Contract {
         }
         let names: Vec<&str> = survey.columns.iter().map(|column| column.name.as_str()).collect();
         if let Some(reason) = clash(&names) {
-            return Mapping { sources: vec![None; self.columns.len()], refused: Some(reason) };
+            return Mapping { sources: vec![None; self.columns.len()], refused: Some(reason), assumed: false };
         }
         let mut sources: Vec<Option<String>> =
             self.columns.iter().map(|column| find(&names, &column.name).map(str::to_owned)).collect();
@@ -160,7 +175,7 @@ impl Contract {
                 }
             }
         }
-        Mapping { sources, refused }
+        Mapping { sources, refused, assumed: false }
     }
 
     /// A file without a header: by position; with a contract its first record may be the damaged one.
@@ -183,7 +198,7 @@ impl Contract {
             column.data_type.get_or_insert_with(|| seen.inferred.clone());
         }
         let sources = (0..self.columns.len()).map(|index| (index < named).then(|| format!("column{index}"))).collect();
-        Mapping { sources, refused: None }
+        Mapping { sources, refused: None, assumed: false }
     }
 
     fn add(&mut self, name: &str, data_type: Type) -> Result<(), String> {

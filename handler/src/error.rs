@@ -58,6 +58,14 @@ pub enum Error {
         /// Why.
         source: std::sync::Arc<Error>,
     },
+    /// A raw object has a column that nobody looked for: it has to be looked at more closely.
+    #[error("raw object {key:?} has the column {column:?}, which is new")]
+    Unforeseen {
+        /// The object's key.
+        key: String,
+        /// The column's name in the file.
+        column: String,
+    },
     /// The run has no more time for an object; a fresh one does it.
     #[error("raw object {key:?} could not be read in time")]
     OutOfTime {
@@ -235,6 +243,7 @@ impl Error {
             Self::TooLarge { .. } => (Class::Permanent, "TooLarge"),
             Self::Internal(_) => (Class::Retryable, "Internal"),
             Self::Unstable { .. } => (Class::Retryable, "Unstable"),
+            Self::Unforeseen { .. } => (Class::Retryable, "Unforeseen"),
             Self::Reader { .. } => (Class::Retryable, "Reader"),
             Self::Delta { .. } => (Class::Retryable, "Delta"),
             Self::Table { .. } => (Class::Retryable, "Table"),

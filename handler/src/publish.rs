@@ -146,8 +146,12 @@ impl Publishing<'_> {
             budget: self.run.budget,
             opened: &opened,
         };
-        let surveyed = self.survey(&work, &mut contract);
-        let rows = self.convert(&work, &surveyed, &contract);
+        let surveyed = self.survey(&work, &mut contract, (&objects, true));
+        let (mut rows, unforeseen) = self.convert(&work, &surveyed, &contract);
+        if !unforeseen.is_empty() {
+            let surveyed = self.survey(&work, &mut contract, (&unforeseen, false));
+            rows.extend(self.convert(&work, &surveyed, &contract).0);
+        }
         let nothing = rows.values().all(|rows| rows.accepted == 0);
         if nothing && former.is_none() && self.source.declared.is_none() {
             // The contract of an undeclared source comes with its first accepted rows.
@@ -156,40 +160,47 @@ impl Publishing<'_> {
         Ok(Staged { before, contract, rows })
     }
 
-    fn survey(&mut self, work: &Work<'_>, contract: &mut Contract) -> Vec<Surveyed> {
+    fn survey(
+        &mut self,
+        work: &Work<'_>,
+        contract: &mut Contract,
+        (objects, assume): (&[RawObject], bool),
+    ) -> Vec<Surveyed> {
         let mut surveyed = Vec::new();
-        for claimed in std::mem::take(&mut self.group) {
-            let Some(object) = claimed.object.clone() else {
-                self.group.push(claimed);
-                continue;
-            };
-            match work.survey(object, contract) {
-                Ok(mapping) => {
-                    surveyed.push(mapping);
-                    self.group.push(claimed);
-                }
-                Err(error) => self.unread(claimed, error),
+        for object in objects {
+            match work.survey(object.clone(), contract, assume) {
+                Ok(found) => surveyed.push(found),
+                Err(error) => self.drop_unread(&object.key, error),
             }
         }
         surveyed
     }
 
-    fn convert(&mut self, work: &Work<'_>, surveyed: &[Surveyed], contract: &Contract) -> BTreeMap<String, SilverRows> {
-        let mut rows = BTreeMap::new();
+    /// The rows of each object, and the objects that bring columns which nobody foresaw.
+    fn convert(
+        &mut self,
+        work: &Work<'_>,
+        surveyed: &[Surveyed],
+        contract: &Contract,
+    ) -> (BTreeMap<String, SilverRows>, Vec<RawObject>) {
+        let (mut rows, mut unforeseen) = (BTreeMap::new(), Vec::new());
         for (surveyed, result) in surveyed.iter().zip(convert_all(self.run, work, surveyed, contract)) {
-            let key = &surveyed.object.key;
-            match (result, self.place(key)) {
-                (Ok(staged), _) => {
-                    rows.insert(key.clone(), staged);
+            match result {
+                Ok(staged) => {
+                    rows.insert(surveyed.object.key.clone(), staged);
                 }
-                (Err(error), Some(place)) => {
-                    let claimed = self.group.remove(place);
-                    self.unread(claimed, error);
-                }
-                (Err(_), None) => {}
+                Err(Error::Unforeseen { .. }) => unforeseen.push(surveyed.object.clone()),
+                Err(error) => self.drop_unread(&surveyed.object.key, error),
             }
         }
-        rows
+        (rows, unforeseen)
+    }
+
+    fn drop_unread(&mut self, key: &str, error: Error) {
+        if let Some(place) = self.place(key) {
+            let claimed = self.group.remove(place);
+            self.unread(claimed, error);
+        }
     }
 
     fn place(&self, key: &str) -> Option<usize> {
@@ -222,10 +233,7 @@ impl Publishing<'_> {
             match still {
                 Ok(true) => continue,
                 Ok(false) => self.outcome.moved.push(self.group.remove(place)),
-                Err(error) => {
-                    let claimed = self.group.remove(place);
-                    self.unread(claimed, error);
-                }
+                Err(error) => self.drop_unread(&object.key, error),
             }
             if let Some(rows) = staged.rows.remove(&object.key) {
                 discard_rows(lake, &rows)?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
-use records::{Depth, Input, Options, Passed, Survey};
+use records::{Depth, Format, Input, Options, Passed, Survey};
 
 use crate::budget::Budget;
 use crate::contract::{Contract, Mapping};
@@ -134,11 +134,12 @@ impl<'a> Opened<'a> {
 }
 
 impl Work<'_> {
-    /// Looks at an object's columns and settles how they map to the contract, which may grow.
+    /// Looks at an object's columns and settles how they map to the contract, which may grow. What is only `assumed` of an
+    /// object is found wrong when it is staged ([`Error::Unforeseen`]).
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Reader`]: failures of ours.
-    pub fn survey(&self, object: RawObject, contract: &mut Contract) -> Result<Surveyed> {
+    pub fn survey(&self, object: RawObject, contract: &mut Contract, assume: bool) -> Result<Surveyed> {
         let options = match self.options(&object.key, contract) {
             Ok(options) => options,
             Err(reason) => return Ok(Surveyed { object, options: None, mapping: Err(reason) }),
@@ -148,6 +149,11 @@ impl Work<'_> {
             Ok(settled) => settled,
             Err(reason) => return Ok(Surveyed { object, options: Some(options), mapping: Err(reason) }),
         };
+        if let Some(mapping) =
+            contract.assume(self.source.declared).filter(|_| assume && options.format == Format::Json)
+        {
+            return Ok(Surveyed { object, options: Some(options), mapping: Ok(mapping) });
+        }
         let look = |depth| -> Verdict<Survey> { judged(&object.key, records::survey(&*input, &options, depth)) };
         let survey = match look(Depth::Names)? {
             Ok(names) if contract.depth(&names, self.source.declared) == Depth::Values => look(Depth::Values)?,
@@ -170,7 +176,7 @@ impl Work<'_> {
     /// Reads the object and writes its rows and rejects to data files.
     ///
     /// # Errors
-    /// Failures of ours; bad data ends in the quarantine rows.
+    /// [`Error::Unforeseen`]; failures of ours. Bad data ends in the quarantine rows.
     pub fn stage(&self, engine: Lazy<'_>, surveyed: &Surveyed, contract: &Contract) -> Result<SilverRows> {
         self.budget.admit(&surveyed.object.key, surveyed.object.stamp.size)?;
         let staging = Staging::new(self, engine, &surveyed.object, contract)?;

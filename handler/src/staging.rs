@@ -65,7 +65,7 @@ impl<'a, 'e> Staging<'a, 'e> {
     pub fn read(&self, options: &records::Options, mapping: &Mapping) -> Result<SilverRows> {
         let mut plan = self.contract.plan(mapping, self.work.source.declared);
         loop {
-            let pass = match self.pass(options, &plan)? {
+            let pass = match self.pass(options, &plan, mapping.assumed)? {
                 Ok(pass) => pass,
                 Err(reason) => return self.unreadable(&reason),
             };
@@ -90,18 +90,18 @@ impl<'a, 'e> Staging<'a, 'e> {
     }
 
     /// One pass over the bytes.
-    fn pass(&self, options: &records::Options, plan: &Plan) -> Verdict<Pass> {
+    fn pass(&self, options: &records::Options, plan: &Plan, assumed: bool) -> Verdict<Pass> {
         let table = &self.work.source.table;
         let mut rows = DataFileWriter::new(self.target(table, &self.schema, self.plain_partitions()));
         let mut rejects = DataFileWriter::new(self.quarantine());
-        let counted = self.write(options, plan, (&mut rows, &mut rejects));
+        let counted = self.write((options, plan, assumed), (&mut rows, &mut rejects));
         let (rows, rejects) = (rows.finish()?, rejects.finish()?);
         let pass = |counts| Pass { rows, rejects, counts };
-        match counted? {
-            Ok(counts) => Ok(Ok(pass(counts))),
-            Err(reason) => {
+        match counted {
+            Ok(Ok(counts)) => Ok(Ok(pass(counts))),
+            nothing => {
                 self.discard(&pass(Counts::default()))?;
-                Ok(Err(reason))
+                Ok(Err(nothing?.err().unwrap_or_default()))
             }
         }
     }
@@ -109,8 +109,7 @@ impl<'a, 'e> Staging<'a, 'e> {
     /// Writes rows and rejects.
     fn write(
         &self,
-        options: &records::Options,
-        plan: &Plan,
+        (options, plan, assumed): (&records::Options, &Plan, bool),
         (rows, rejects): (&mut DataFileWriter, &mut DataFileWriter),
     ) -> Verdict<Counts> {
         let input = self.work.opened.open(self.object)?;
@@ -120,12 +119,15 @@ impl<'a, 'e> Staging<'a, 'e> {
             Err(reason) => return Ok(Err(reason)),
         };
         let mut counts = Counts::default();
-        for batch in &mut reader {
+        while let Some(batch) = reader.next() {
             let batch = match judged(&self.object.key, batch)? {
                 Ok(batch) => batch,
                 Err(reason) => return Ok(Err(reason)),
             };
             self.work.budget.check(&self.object.key)?;
+            if let Some(column) = reader.unknown().filter(|_| assumed) {
+                return Err(Error::Unforeseen { key: self.object.key.clone(), column: column.to_owned() });
+            }
             counts.records += batch.records;
             counts.rejected += batch.rejects.len() as u64;
             match lineage.plain_rows(&batch, &self.schema) {

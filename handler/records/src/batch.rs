@@ -28,6 +28,8 @@ pub struct Batch {
     pub records: u64,
     /// What was passed over so far.
     pub(crate) passed: Passed,
+    /// A JSON key that no plan column takes, where the batch is the first of its thread to have it.
+    pub(crate) unknown: Option<String>,
 }
 
 /// A record that does not conform, with all that is needed to find and mend it.
@@ -119,7 +121,7 @@ impl Sorting<'_> {
             ..describe(record)
         };
         let rejects = self.reasons.into_iter().map(reject).collect();
-        Ok(Batch { rows, record_numbers, rejects, records: self.count as u64, passed: self.passed })
+        Ok(Batch { rows, record_numbers, rejects, records: self.count as u64, passed: self.passed, unknown: None })
     }
 }
 

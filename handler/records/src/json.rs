@@ -33,7 +33,11 @@ const KEYS: usize = 10_000;
 
 /// The keys of the last record, none of which stands twice: most records have the same ones in the same order.
 #[derive(Default)]
-struct Shape(Vec<String>);
+struct Shape {
+    keys: Vec<String>,
+    /// Whether nobody has looked at them yet.
+    is_new: bool,
+}
 
 impl Shape {
     /// Splits a record, if it is one.
@@ -46,13 +50,13 @@ impl Shape {
         let text = check_text(&block.text[span.start..span.end])?;
         let object = Object::parse(text).map_err(|reason| format!("is not a JSON object: {reason}"))?;
         let keys = || object.0.iter().map(|(key, _)| key.as_ref());
-        if keys().eq(self.0.iter().map(String::as_str)) {
+        if keys().eq(self.keys.iter().map(String::as_str)) {
             return Ok(object);
         }
         if let Some(key) = object.find_duplicate() {
             return Err(format!("has the key {key:?} twice"));
         }
-        self.0 = keys().map(str::to_owned).collect();
+        *self = Self { keys: keys().map(str::to_owned).collect(), is_new: true };
         Ok(object)
     }
 }
@@ -141,6 +145,9 @@ pub(crate) struct Converter {
     places: Vec<usize>,
     known: HashSet<String>,
     shape: Shape,
+    /// A key that is none of those, and whether it was told.
+    unknown: Option<String>,
+    told: bool,
 }
 
 impl Converter {
@@ -152,6 +159,8 @@ impl Converter {
             known: plan.columns.iter().filter_map(|column| column.source.clone()).collect(),
             plan: Arc::clone(plan),
             shape: Shape::default(),
+            unknown: None,
+            told: false,
         })
     }
 
@@ -166,6 +175,13 @@ impl Converter {
             reasons.extend(result.err());
         }
         reasons
+    }
+
+    /// Notes a key that no column takes: the records of one shape have the same.
+    fn note_unknown(&mut self) {
+        if self.unknown.is_none() && std::mem::take(&mut self.shape.is_new) {
+            self.unknown = self.shape.keys.iter().find(|key| !self.known.contains(*key)).cloned();
+        }
     }
 
     fn rescue(&self, object: &Object<'_>) -> Option<String> {
@@ -192,6 +208,7 @@ impl Convert<Fault> for Converter {
             let wrong = match self.shape.split(&block, span) {
                 Err(reason) => vec![reason],
                 Ok(object) => {
+                    self.note_unknown();
                     slots.push(record);
                     if self.plan.rescue {
                         rescued.append_option(self.rescue(&object));
@@ -209,10 +226,13 @@ impl Convert<Fault> for Converter {
             arrays.push(Arc::new(rescued.finish()));
         }
         let (before, count, passed) = (block.before, block.spans.len(), block.passed);
-        Sorting { plan: &self.plan, before, count, reasons, passed }.settle(arrays, &slots, |record| {
+        let sorting = Sorting { plan: &self.plan, before, count, reasons, passed };
+        let batch = sorting.settle(arrays, &slots, |record| {
             let span = &block.spans[record];
             Reject::of_bytes(&block.text[span.start..span.end], span.line, block.offset + span.start as u64)
-        })
+        })?;
+        let unknown = self.unknown.clone().filter(|_| !std::mem::replace(&mut self.told, self.unknown.is_some()));
+        Ok(Batch { unknown, ..batch })
     }
 }
 

@@ -60,7 +60,7 @@ pub fn read_on<'a>(
             run(json::Splitter::open(input, options)?, converters.collect::<Result<_, _>>()?)?
         }
     };
-    Ok(Reader { batches, schema, passed: Passed::default(), over: false })
+    Ok(Reader { batches, schema, passed: Passed::default(), unknown: None, over: false })
 }
 
 /// The options with the delimiter and the quote that a CSV object has, where they do not say it; others are as they were.
@@ -77,6 +77,7 @@ pub struct Reader<'a> {
     batches: Made<'a, Batch>,
     schema: SchemaRef,
     passed: Passed,
+    unknown: Option<String>,
     over: bool,
 }
 
@@ -91,6 +92,12 @@ impl Reader<'_> {
     #[must_use]
     pub fn passed(&self) -> Passed {
         self.passed
+    }
+
+    /// A key that no plan column takes and some JSON record up to the last batch has.
+    #[must_use]
+    pub fn unknown(&self) -> Option<&str> {
+        self.unknown.as_deref()
     }
 }
 
@@ -109,6 +116,9 @@ impl Iterator for Reader<'_> {
             self.over = !matches!(next, Some(Ok(_)));
             if let Some(Ok(batch)) = &next {
                 self.passed = batch.passed;
+                if self.unknown.is_none() {
+                    self.unknown.clone_from(&batch.unknown);
+                }
             }
             // Where only lines that are no records were left there is nothing to hand on.
             if !matches!(&next, Some(Ok(batch)) if batch.records == 0) {
