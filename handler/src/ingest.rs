@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use chrono::Utc;
+use records::Passed;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
@@ -392,6 +393,7 @@ impl Walk<'_> {
             records: 0,
             accepted: 0,
             quarantined: 0,
+            passed: Passed::default(),
             warnings: BTreeMap::new(),
             silver: Vec::new(),
             gold: Vec::new(),
@@ -480,6 +482,7 @@ impl Finishing<'_> {
             records: rows.map_or(0, |rows| rows.records),
             accepted: rows.map_or(0, |rows| rows.accepted),
             quarantined,
+            passed: rows.map(|rows| rows.passed).unwrap_or_default(),
             warnings: rows.map(|rows| rows.warnings.clone()).unwrap_or_default(),
             silver: published.silver.clone(),
             gold: self.gold.iter().filter(|entry| below.contains(&entry.table)).cloned().collect(),

@@ -28,6 +28,7 @@ pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         number("line"),
         number("byte_offset"),
         text("raw"),
+        text("raw_base64"),
         Field::new("reasons", reasons, true),
     ]))
 });
@@ -42,6 +43,9 @@ pub fn rows(source: &str, object: &RawObject, rejects: &[Reject]) -> Result<Reco
     let numbers = |of: &dyn Fn(&Reject) -> Option<u64>| {
         Arc::new(rejects.iter().map(|reject| of(reject).map(number)).collect::<Int64Array>()) as ArrayRef
     };
+    let texts = |of: &dyn Fn(&Reject) -> Option<&str>| {
+        Arc::new(rejects.iter().map(of).collect::<StringArray>()) as ArrayRef
+    };
     let item = Field::new("element", DataType::Utf8, true);
     let mut reasons = ListBuilder::new(StringBuilder::new()).with_field(item);
     for reject in rejects {
@@ -54,7 +58,8 @@ pub fn rows(source: &str, object: &RawObject, rejects: &[Reject]) -> Result<Reco
         numbers(&|reject| Some(reject.record_number)),
         numbers(&|reject| reject.line),
         numbers(&|reject| reject.byte_offset),
-        Arc::new(rejects.iter().map(|reject| Some(reject.raw.as_str())).collect::<StringArray>()),
+        texts(&|reject| Some(reject.raw.as_str())),
+        texts(&|reject| reject.raw_base64.as_deref()),
         Arc::new(reasons.finish()),
     ];
     RecordBatch::try_new(Arc::clone(&SCHEMA), columns).map_err(Error::columns("quarantined records"))

@@ -84,6 +84,9 @@ pub struct Receipt {
     pub accepted: u64,
     /// Records in quarantine.
     pub quarantined: u64,
+    /// Lines that are no records: blank lines, comments, repeated headers, the preamble.
+    #[serde(default, skip_serializing_if = "records::Passed::is_nothing")]
+    pub passed: records::Passed,
     /// Failing records per test that only warns.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub warnings: std::collections::BTreeMap<String, u64>,

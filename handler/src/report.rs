@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::SchemaRef;
 use indicatif::{ProgressBar, ProgressStyle};
+use records::Passed;
 
 use crate::error::{Error, Result};
 use crate::ingest::{Progress, Summary};
@@ -158,6 +159,9 @@ fn told(receipt: &Receipt) -> String {
     if receipt.status == Status::Ingested && receipt.quarantined > 0 {
         let _ = write!(text, ", {} quarantined", receipt.quarantined);
     }
+    if !receipt.passed.is_nothing() {
+        let _ = write!(text, "; no records: {}", passed_over(receipt.passed).join(", "));
+    }
     for (test, rows) in &receipt.warnings {
         let _ = write!(text, "; warning: {test} fails for {rows}");
     }
@@ -165,6 +169,17 @@ fn told(receipt: &Receipt) -> String {
         let _ = write!(text, ": {}", first_line(error));
     }
     text
+}
+
+/// The lines of an object that are no records, by their kind.
+fn passed_over(passed: Passed) -> Vec<String> {
+    let kinds = [
+        (passed.preamble_lines, "preamble line"),
+        (passed.comment_lines, "comment line"),
+        (passed.blank_lines, "blank line"),
+        (passed.repeated_headers, "repeated header"),
+    ];
+    kinds.into_iter().filter(|(count, _)| *count > 0).map(|(count, kind)| counted(count, kind)).collect()
 }
 
 /// What `--dry-run` found, a line per key.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
-use records::{Depth, Input, Survey};
+use records::{Depth, Input, Options, Passed, Survey};
 
 use crate::budget::Budget;
 use crate::contract::{Contract, Mapping};
@@ -45,6 +45,8 @@ pub struct SilverRows {
     pub records: u64,
     /// Records that are rows.
     pub accepted: u64,
+    /// Lines that are no records.
+    pub passed: Passed,
     /// Failing records per test that only warns.
     pub warnings: BTreeMap<String, u64>,
     /// Rows for the plain table and for each silver model.
@@ -54,13 +56,15 @@ pub struct SilverRows {
     /// Why the object was quarantined as a whole.
     pub refused: Option<String>,
     /// How its bytes were read; `None` where nothing says how.
-    pub options: Option<records::Options>,
+    pub options: Option<Options>,
 }
 
 /// What the silver tables need to know of an object, found before its contract is settled.
 pub struct Surveyed {
     /// The object.
     pub object: RawObject,
+    /// How its bytes are read; `None` where nothing says how.
+    pub options: Option<Options>,
     /// How it maps to the contract; the error says why it cannot be read as a whole.
     pub mapping: std::result::Result<Mapping, String>,
 }
@@ -124,9 +128,13 @@ impl Work<'_> {
     pub fn survey(&self, object: RawObject, contract: &mut Contract) -> Result<Surveyed> {
         let options = match self.options(&object.key, contract) {
             Ok(options) => options,
-            Err(reason) => return Ok(Surveyed { object, mapping: Err(reason) }),
+            Err(reason) => return Ok(Surveyed { object, options: None, mapping: Err(reason) }),
         };
         let input = self.open(&object)?;
+        let options = match judged(&object.key, records::settle(&*input, &options))? {
+            Ok(settled) => settled,
+            Err(reason) => return Ok(Surveyed { object, options: Some(options), mapping: Err(reason) }),
+        };
         let look = |depth| -> Verdict<Survey> { judged(&object.key, records::survey(&*input, &options, depth)) };
         let survey = match look(Depth::Names)? {
             Ok(names) if contract.depth(&names, self.source.declared) == Depth::Values => look(Depth::Values)?,
@@ -143,7 +151,7 @@ impl Work<'_> {
             }
             mapping
         });
-        Ok(Surveyed { object, mapping })
+        Ok(Surveyed { object, options: Some(options), mapping })
     }
 
     /// Reads the object and writes its rows and rejects to data files.
@@ -153,7 +161,7 @@ impl Work<'_> {
     pub fn stage(&self, engine: Lazy<'_>, surveyed: &Surveyed, contract: &Contract) -> Result<SilverRows> {
         self.budget.admit(&surveyed.object.key, surveyed.object.stamp.size)?;
         let staging = Staging::new(self, engine, &surveyed.object, contract)?;
-        let options = self.options(&surveyed.object.key, contract).ok();
+        let options = surveyed.options.clone().map(|options| self.with_width(options, contract));
         let rows = match (&options, &surveyed.mapping) {
             (Some(options), Ok(mapping)) => staging.read(options, mapping),
             (_, Err(reason)) => staging.unreadable(reason),
@@ -162,14 +170,17 @@ impl Work<'_> {
         Ok(SilverRows { options, ..rows })
     }
 
-    /// How the bytes of a key are read; without a header it is the contract that says how many fields a record has.
-    fn options(&self, key: &str, contract: &Contract) -> std::result::Result<records::Options, String> {
-        let mut options = self.source.options(key)?;
+    fn options(&self, key: &str, contract: &Contract) -> std::result::Result<Options, String> {
+        Ok(self.with_width(self.source.options(key)?, contract))
+    }
+
+    /// Without a header it is the contract that says how many fields a record has.
+    fn with_width(&self, mut options: Options, contract: &Contract) -> Options {
         if !options.header && !contract.columns.is_empty() {
             let declared = self.source.declared.map(|source| source.columns.len()).filter(|columns| *columns > 0);
             options.width = Some(declared.unwrap_or(contract.columns.len()));
         }
-        Ok(options)
+        options
     }
 
     /// The table as it is stored, unless the project wins over that.

@@ -5,6 +5,9 @@ use records::{Compression, Format, Options};
 use crate::fingerprint::fingerprint;
 use crate::project::{Model, OnDelete, Place, Project, Relation, Seed, SourceTable, Zone, table_of_key};
 
+const FORMATS: &str = "csv, tsv, txt, json, ndjson, jsonl, parquet";
+const COMPRESSIONS: &str = ".gz, .zst, .bz2 or .xz";
+
 /// A source with everything that processing its objects needs.
 #[derive(Debug, Clone)]
 pub struct Source<'a> {
@@ -92,21 +95,12 @@ impl<'a> Source<'a> {
         }
         let (format, compression, tabs) = by_extension(key);
         let format = self.declared.and_then(|source| source.format).or(format).ok_or_else(|| {
-            "the extension is none of csv, tsv, txt, json, ndjson, jsonl, parquet (with .gz or .zst), and no source declares a format".to_owned()
+            format!("the extension is none of {FORMATS} (with {COMPRESSIONS}), and no source declares a format")
         })?;
-        let mut options = Options { format, compression, delimiter: tabs.then_some(b'\t'), ..Options::default() };
-        if let Some(source) = self.declared {
-            options.delimiter = source.delimiter.or(options.delimiter);
-            options.quote = source.quote.or(options.quote);
-            options.escape = source.escape;
-            options.encoding.clone_from(&source.encoding);
-            options.header = source.header;
-            options.preamble = source.preamble;
-            if let Some(tokens) = &source.null_tokens {
-                options.null_tokens.clone_from(tokens);
-            }
-        }
-        Ok(options)
+        let compression = self.declared.and_then(|source| source.compression).unwrap_or(compression);
+        let declared = self.declared.map(|source| source.options.clone()).unwrap_or_default();
+        let delimiter = declared.delimiter.or(tabs.then_some(b'\t'));
+        Ok(Options { format, compression, delimiter, ..declared })
     }
 }
 
@@ -137,6 +131,8 @@ fn by_extension(key: &str) -> (Option<Format>, Compression, bool) {
     let compression = match parts.last() {
         Some(&("gz" | "gzip")) => Compression::Gzip,
         Some(&("zst" | "zstd")) => Compression::Zstd,
+        Some(&("bz2" | "bzip2")) => Compression::Bzip2,
+        Some(&"xz") => Compression::Xz,
         _ => Compression::None,
     };
     if compression != Compression::None {
@@ -160,6 +156,8 @@ mod tests {
         assert_eq!(by_extension("a/b.csv"), (Some(Format::Csv), Compression::None, false));
         assert_eq!(by_extension("a/b.TSV.GZ"), (Some(Format::Csv), Compression::Gzip, true));
         assert_eq!(by_extension("b.2024.ndjson.zst"), (Some(Format::Json), Compression::Zstd, false));
+        assert_eq!(by_extension("b.csv.bz2"), (Some(Format::Csv), Compression::Bzip2, false));
+        assert_eq!(by_extension("b.jsonl.XZ"), (Some(Format::Json), Compression::Xz, false));
         assert_eq!(by_extension("a.csv/b"), (None, Compression::None, false));
         assert_eq!(by_extension("report.xlsx"), (None, Compression::None, false));
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
-use records::Plan;
+use records::{Passed, Plan};
 
 use crate::check;
 use crate::contract::{Contract, Mapping, is_added, visible};
@@ -37,8 +37,15 @@ pub struct Staging<'a, 'e> {
 struct Pass {
     rows: Vec<DataFile>,
     rejects: Vec<DataFile>,
+    counts: Counts,
+}
+
+/// What the reader counted.
+#[derive(Default)]
+struct Counts {
     records: u64,
     rejected: u64,
+    passed: Passed,
 }
 
 impl<'a, 'e> Staging<'a, 'e> {
@@ -76,7 +83,8 @@ impl<'a, 'e> Staging<'a, 'e> {
         let mut writer = DataFileWriter::new(self.quarantine());
         let rejects = [quarantine::whole(reason)];
         writer.write(&quarantine::rows(&self.work.source.name(), self.object, &rejects)?)?;
-        let pass = Pass { rows: Vec::new(), rejects: writer.finish()?, records: 1, rejected: 1 };
+        let counts = Counts { records: 1, rejected: 1, passed: Passed::default() };
+        let pass = Pass { rows: Vec::new(), rejects: writer.finish()?, counts };
         Ok(SilverRows { refused: Some(reason.to_owned()), ..pass.with(self.no_rows()?) })
     }
 
@@ -87,45 +95,46 @@ impl<'a, 'e> Staging<'a, 'e> {
         let mut rejects = DataFileWriter::new(self.quarantine());
         let counted = self.write(options, plan, (&mut rows, &mut rejects));
         let (rows, rejects) = (rows.finish()?, rejects.finish()?);
-        let pass = |(records, rejected)| Pass { rows, rejects, records, rejected };
+        let pass = |counts| Pass { rows, rejects, counts };
         match counted? {
             Ok(counts) => Ok(Ok(pass(counts))),
             Err(reason) => {
-                self.discard(&pass((0, 0)))?;
+                self.discard(&pass(Counts::default()))?;
                 Ok(Err(reason))
             }
         }
     }
 
-    /// Writes rows and rejects; returns how many records there are, and how many of them are rejects.
+    /// Writes rows and rejects.
     fn write(
         &self,
         options: &records::Options,
         plan: &Plan,
         (rows, rejects): (&mut DataFileWriter, &mut DataFileWriter),
-    ) -> Verdict<(u64, u64)> {
+    ) -> Verdict<Counts> {
         let input = self.work.open(self.object)?;
         let lineage = self.lineage();
-        let reader = match judged(&self.object.key, records::read(&*input, options, plan))? {
+        let mut reader = match judged(&self.object.key, records::read(&*input, options, plan))? {
             Ok(reader) => reader,
             Err(reason) => return Ok(Err(reason)),
         };
-        let (mut records, mut rejected) = (0, 0);
-        for batch in reader {
+        let mut counts = Counts::default();
+        for batch in &mut reader {
             let batch = match judged(&self.object.key, batch)? {
                 Ok(batch) => batch,
                 Err(reason) => return Ok(Err(reason)),
             };
             self.work.budget.check(&self.object.key)?;
-            records += batch.records;
-            rejected += batch.rejects.len() as u64;
+            counts.records += batch.records;
+            counts.rejected += batch.rejects.len() as u64;
             match lineage.plain_rows(&batch, &self.schema) {
                 Ok(accepted) => rows.write(&accepted)?,
                 Err(error) => return Ok(Err(error.to_string())),
             }
             rejects.write(&quarantine::rows(&self.work.source.name(), self.object, &batch.rejects)?)?;
         }
-        Ok(Ok((records, rejected)))
+        counts.passed = reader.passed();
+        Ok(Ok(counts))
     }
 
     /// What the tests, the limit of rejects and the silver models say of a pass: the rows to publish, or `None` after
@@ -171,8 +180,8 @@ impl<'a, 'e> Staging<'a, 'e> {
     fn too_many_rejects(&self, pass: &Pass) -> Option<String> {
         let limit = self.work.source.declared?.max_rejects?;
         #[expect(clippy::cast_precision_loss, reason = "a share of records")]
-        let share = pass.rejected as f64 / pass.records.max(1) as f64;
-        let (rejected, records) = (pass.rejected, pass.records);
+        let share = pass.counts.rejected as f64 / pass.counts.records.max(1) as f64;
+        let Counts { rejected, records, .. } = pass.counts;
         (share > limit).then(|| {
             format!("the file has {rejected} rejects in {records} records, more than max_rejects {limit} allows")
         })
@@ -312,8 +321,9 @@ impl Pass {
     /// What is published of the pass, with the rows of all tables.
     fn with(&self, tables: Vec<TableRows>) -> SilverRows {
         SilverRows {
-            records: self.records,
-            accepted: self.records - self.rejected,
+            records: self.counts.records,
+            accepted: self.counts.records - self.counts.rejected,
+            passed: self.counts.passed,
             warnings: BTreeMap::new(),
             tables,
             quarantine: self.rejects.clone(),

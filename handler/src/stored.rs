@@ -9,6 +9,7 @@
 //! | TIMESTAMP, `TIMESTAMP_S`, `TIMESTAMP_MS`, `TIMESTAMP_NS` | microseconds, what is finer is an error | `timestamp_ntz` |
 //! | TIMESTAMPTZ | microseconds, UTC | timestamp |
 //! | JSON, UUID, ENUM | text | string |
+//! | LIST, STRUCT, MAP | with their parts as above | array, struct, map |
 //!
 //! UHUGEINT, BIT, BIGNUM and TIME WITH TIME ZONE are refused: Arrow, through which results come, has no such types.
 //!
@@ -16,7 +17,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ListArray, RecordBatch, RecordBatchOptions, StructArray};
+use arrow::array::{Array, ArrayRef, ListArray, MapArray, RecordBatch, RecordBatchOptions, StructArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
@@ -68,12 +69,30 @@ fn stored_type(data_type: &DataType) -> std::result::Result<DataType, ArrowError
                 fields.iter().map(|field| stored_field(field, field.name())).collect();
             D::Struct(fields?)
         }
+        D::Map(entries, _) => {
+            let (key, value) =
+                map_types(entries).ok_or_else(|| ArrowError::SchemaError("a map without keys and values".to_owned()))?;
+            map_of(stored_type(key)?, stored_type(value)?)
+        }
         other => return Err(ArrowError::NotYetImplemented(format!("a Delta table cannot store {other}"))),
     })
 }
 
 fn stored_field(field: &Field, name: &str) -> std::result::Result<Field, ArrowError> {
     Ok(Field::new(name, stored_type(field.data_type())?, true))
+}
+
+/// A map as Parquet names its parts; keys are never NULL.
+fn map_of(key: DataType, value: DataType) -> DataType {
+    let entry = vec![Field::new("key", key, false), Field::new("value", value, true)];
+    DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entry.into()), false)), false)
+}
+
+/// The types of a map's keys and values.
+fn map_types(entries: &Field) -> Option<(&DataType, &DataType)> {
+    let DataType::Struct(fields) = entries.data_type() else { return None };
+    let [key, value] = &**fields else { return None };
+    Some((key.data_type(), value.data_type()))
 }
 
 /// Brings a batch to the stored schema, column by column in order; a value that does not fit exactly is an error.
@@ -107,13 +126,14 @@ fn stored_column(column: &ArrayRef, target: &DataType) -> std::result::Result<Ar
         }
         (DataType::Struct(_), DataType::Struct(fields)) => {
             let structs = column.as_any().downcast_ref::<StructArray>().ok_or_else(|| lost(column))?;
-            let children: std::result::Result<Vec<ArrayRef>, ArrowError> = structs
-                .columns()
-                .iter()
-                .zip(fields)
-                .map(|(child, field)| stored_column(child, field.data_type()))
-                .collect();
-            Ok(Arc::new(StructArray::try_new(fields.clone(), children?, structs.nulls().cloned())?))
+            Ok(Arc::new(stored_struct(structs, fields)?))
+        }
+        (DataType::Map(_, _), DataType::Map(entries, sorted)) => {
+            let maps = column.as_any().downcast_ref::<MapArray>().ok_or_else(|| lost(column))?;
+            let DataType::Struct(fields) = entries.data_type() else { return Err(lost(column)) };
+            let stored = stored_struct(maps.entries(), fields)?;
+            let (offsets, nulls) = (maps.offsets().clone(), maps.nulls().cloned());
+            Ok(Arc::new(MapArray::try_new(Arc::clone(entries), offsets, stored, nulls, *sorted)?))
         }
         (DataType::List(_), DataType::List(item)) => {
             let lists = column.as_any().downcast_ref::<ListArray>().ok_or_else(|| lost(column))?;
@@ -122,6 +142,13 @@ fn stored_column(column: &ArrayRef, target: &DataType) -> std::result::Result<Ar
         }
         _ => cast_with_options(column, target, &EXACT),
     }
+}
+
+fn stored_struct(structs: &StructArray, fields: &Fields) -> std::result::Result<StructArray, ArrowError> {
+    let children = structs.columns().iter().zip(fields);
+    let children: std::result::Result<Vec<ArrayRef>, ArrowError> =
+        children.map(|(child, field)| stored_column(child, field.data_type())).collect();
+    StructArray::try_new(fields.clone(), children?, structs.nulls().cloned())
 }
 
 fn exact_microseconds(column: &ArrayRef, target: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
@@ -208,6 +235,10 @@ fn delta_type(data_type: &DataType) -> Value {
         D::Decimal128(precision, scale) => json!(format!("decimal({precision},{scale})")),
         D::List(item) => json!({"type": "array", "elementType": delta_type(item.data_type()), "containsNull": true}),
         D::Struct(fields) => delta_struct(fields),
+        D::Map(entries, _) => {
+            let (key, value) = map_types(entries).map_or_else(|| (json!("string"), json!("string")), |(key, value)| (delta_type(key), delta_type(value)));
+            json!({"type": "map", "keyType": key, "valueType": value, "valueContainsNull": true})
+        }
         _ => json!("string"),
     }
 }
@@ -250,6 +281,7 @@ fn type_from_delta(text: &Value) -> Option<DataType> {
     }
     match text.get("type")?.as_str()? {
         "array" => Some(D::List(Arc::new(Field::new("element", type_from_delta(text.get("elementType")?)?, true)))),
+        "map" => Some(map_of(type_from_delta(text.get("keyType")?)?, type_from_delta(text.get("valueType")?)?)),
         "struct" => Some(D::Struct(fields_from_delta(text)?)),
         _ => None,
     }
@@ -278,6 +310,11 @@ pub fn duckdb_type(data_type: &DataType) -> String {
                 .map(|field| format!("\"{}\" {}", field.name().replace('"', "\"\""), duckdb_type(field.data_type())))
                 .collect();
             format!("STRUCT({})", fields.join(", "))
+        }
+        D::Map(entries, _) => {
+            let of = |data_type: Option<&DataType>| data_type.map_or_else(|| "VARCHAR".to_owned(), duckdb_type);
+            let types = map_types(entries);
+            format!("MAP({}, {})", of(types.map(|types| types.0)), of(types.map(|types| types.1)))
         }
         _ => "VARCHAR".to_owned(),
     }
@@ -327,6 +364,7 @@ mod tests {
             Field::new("seen", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), true),
             Field::new("tags", DataType::List(Arc::new(Field::new("element", DataType::Utf8, true))), true),
             Field::new("nested", DataType::Struct(inner), true),
+            Field::new("scores", map_of(DataType::Utf8, DataType::Int64), true),
         ]);
         assert_eq!(schema_from_delta(&delta_schema(&schema)).unwrap().as_ref(), &schema);
     }

@@ -26,15 +26,11 @@ use scan::Dialect;
 
 /// The dialect as the options say; what they leave open is the usual one.
 fn dialect(options: &Options) -> Result<Dialect, Error> {
-    let quote = options.quote.unwrap_or(b'"');
-    let (delimiter, escape) = (options.delimiter.unwrap_or(b','), options.escape.unwrap_or(quote));
-    let sound = |byte: u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\r');
-    let comment = options.comment.unwrap_or(b'#');
-    let all = [delimiter, quote, escape, comment].into_iter().all(sound);
-    if !all || delimiter == 0 || [quote, escape, comment].contains(&delimiter) || comment == quote {
-        let reason = "the delimiter, the quote, the escape and the comment character must be ASCII and not the same";
+    if let Some(reason) = options.contradiction() {
         return Err(Error::unreadable(reason));
     }
+    let quote = options.quote.unwrap_or(b'"');
+    let (delimiter, escape) = (options.delimiter.unwrap_or(b','), options.escape.unwrap_or(quote));
     Ok(Dialect { delimiter, quote, escape })
 }
 

@@ -130,3 +130,23 @@ impl Default for Options {
         }
     }
 }
+
+impl Options {
+    /// What of the CSV dialect cannot be meant together, if so.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let quote = self.quote.unwrap_or(b'"');
+        let (delimiter, escape) = (self.delimiter.unwrap_or(b','), self.escape.unwrap_or(quote));
+        let sound = |byte: u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\r');
+        let all = [delimiter, quote, escape].into_iter().chain(self.comment).all(sound);
+        let clash = [Some(quote), Some(escape), self.comment].contains(&Some(delimiter)) || self.comment == Some(quote);
+        if !all || delimiter == 0 || clash {
+            return Some(
+                "the delimiter, the quote, the escape and the comment character must be ASCII and not the same",
+            );
+        }
+        let decimal = self.decimal.unwrap_or(b'.');
+        let no_number = decimal.is_ascii_punctuation() && !matches!(decimal, b'+' | b'-');
+        (!no_number).then_some("the decimal separator must be a character that no number has otherwise")
+    }
+}

@@ -15,6 +15,7 @@
 mod claim;
 mod configuration;
 mod contract;
+mod dialect;
 mod document;
 mod draft;
 mod error;
@@ -22,6 +23,7 @@ mod files;
 mod fingerprint;
 mod graph;
 mod load;
+mod meta;
 mod model;
 mod model_tests;
 mod names;

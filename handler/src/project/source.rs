@@ -1,6 +1,6 @@
 //! A source table: the contract of a family of raw objects, as the project declares it.
 
-use records::{Format, Type};
+use records::{Compression, Format, Options, Type};
 
 use super::Place;
 
@@ -54,20 +54,10 @@ pub struct SourceTable {
     pub identifier: String,
     /// How the bytes are read; none: by the key's extension.
     pub format: Option<Format>,
-    /// The character between two fields.
-    pub delimiter: Option<u8>,
-    /// The character around a field.
-    pub quote: Option<u8>,
-    /// The character that makes the next one plain inside quotes.
-    pub escape: Option<u8>,
-    /// The text encoding, where it is not UTF-8.
-    pub encoding: Option<String>,
-    /// Whether the first record names the columns.
-    pub header: bool,
-    /// How many lines stand before the header.
-    pub preamble: u64,
-    /// The texts that stand for NULL; none: the reader's default.
-    pub null_tokens: Option<Vec<String>>,
+    /// How the bytes are packed; none: by the key's extension.
+    pub compression: Option<Compression>,
+    /// The rest of how they are written; its format and compression say nothing.
+    pub options: Options,
     /// What happens with a column that is not listed.
     pub on_new_column: NewColumn,
     /// The share (0 to 1) of a file's records above which the whole file is quarantined.

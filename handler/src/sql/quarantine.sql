@@ -1,3 +1,2 @@
-SELECT source, key, version, record_number, line, byte_offset, raw, reasons
-FROM silver.quarantine
+SELECT * FROM silver.quarantine
 ORDER BY key, record_number

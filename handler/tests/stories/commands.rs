@@ -205,7 +205,7 @@ fn quarantine_shows_where_each_record_stood() {
         records,
         [
             json!({"source": "orders", "key": "orders/a.csv", "version": version, "record_number": 2, "line": 4, "byte_offset": 22,
-            "raw": "2,b,c", "reasons": ["has 3 fields, the header has 2"]})
+            "raw": "2,b,c", "raw_base64": null, "reasons": ["has 3 fields, the header has 2"]})
         ],
         "{done}"
     );

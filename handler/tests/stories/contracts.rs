@@ -23,7 +23,12 @@ const AB: [&str; 2] = ["name: a, data_type: bigint", "name: b, data_type: varcha
 /// A way to read a file: meta, key, bytes, the counts and the rows `a, b`.
 type Reading = (&'static str, &'static str, &'static [u8], &'static str, &'static str);
 
-const READINGS: [Reading; 14] = [
+/// `a,b` and `1,x`, packed.
+const GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03K\xd4I\xe22\xd4\xa9\xe0\x02\x00\xf4\xa0\x01\x00\x08\x00\x00\x00";
+const BZIP2: &[u8] = b"BZh91AY&SY\xd4{\xf1n\x00\x00\x02\xd9\x80\x00\x10\x00\x04 \x000\x00\x00@ \x00!\xa6\x99\xa0\xc0(\x15\x0b\x0b\xb9\x22\x9c(Hj=\xf8\xb7\x00";
+const XZ: &[u8] = b"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x02\x00!\x01\x16\x00\x00\x00t/\xe5\xa3\x01\x00\x07a,b\x0a1,x\x0a\x00{\x8a$[\x0f3\xcb\xc6\x00\x01 \x08\xbb\x19\xd9\xbb\x1f\xb6\xf3}\x01\x00\x00\x00\x00\x04YZ";
+
+const READINGS: [Reading; 26] = [
     ("", "t/a.csv", b"a,b\n1,x\n", "ingested 1/1/0", "1,x"),
     ("format: csv", "t/a.dat", b"a,b\n1,x\n", "ingested 1/1/0", "1,x"),
     ("format: json", "t/a.txt", b"{\"a\": 1, \"b\": \"x\"}\n", "ingested 1/1/0", "1,x"),
@@ -37,6 +42,18 @@ const READINGS: [Reading; 14] = [
     ("header: false", "t/a.csv", b"1,x\n2,y\nz,y\n", "ingested 3/2/1", "1,x\n2,y"),
     ("preamble: 2", "t/a.csv", b"report\n\"of today\na,b\n1,x\n", "ingested 1/1/0", "1,x"),
     ("null_tokens: [n/a, \"-\"]", "t/a.csv", b"a,b\n-,n/a\n1,\n", "ingested 2/2/0", ",\n1,\"\""),
+    ("comment: \"#\"", "t/a.csv", b"# of today\na,b\n#1,y\n1,x\n", "ingested 1/1/0", "1,x"),
+    ("ragged: pad", "t/a.csv", b"a,b\n1\n2,x,y\n", "ingested 2/1/1", "1,"),
+    ("ragged: reject", "t/a.csv", b"a,b\n1\n2,x\n", "ingested 2/1/1", "2,x"),
+    ("trim: true", "t/a.csv", b"a,b\n 1 ,\tx \n 2 ,\" y\"\n", "ingested 2/2/0", "1,x\n2, y"),
+    ("decimal_separator: \",\", delimiter: \";\"", "t/a.csv", b"a;b\n1,0;1,5\n1.0;x\n", "ingested 2/1/1", "1,\"1,5\""),
+    ("concatenated: true", "t/a.json", b"{\"a\": 1,\n\"b\": \"x\"} {\"a\": 2}", "ingested 2/2/0", "1,x\n2,"),
+    ("compression: none", "t/a.csv.gz", b"a,b\n1,x\n", "ingested 1/1/0", "1,x"),
+    ("compression: gzip", "t/a.csv", GZIP, "ingested 1/1/0", "1,x"),
+    ("", "t/a.csv.bz2", BZIP2, "ingested 1/1/0", "1,x"),
+    ("", "t/a.csv.xz", XZ, "ingested 1/1/0", "1,x"),
+    ("max_unpacked_bytes: 8", "t/a.csv.xz", XZ, "ingested 1/1/0", "1,x"),
+    ("max_unpacked_ratio: 1", "t/a.csv.gz", GZIP, "ingested 1/1/0", "1,x"),
     ("max_rejects: 0.5", "t/a.csv", b"a,b\n1,x\ny,y\n", "ingested 2/1/1", "1,x"),
 ];
 
@@ -68,7 +85,12 @@ fn what_meta_does_not_know_is_refused_by_file_and_line() {
         ("max_rejects: 2", "models/sources.yml:5: "),
         ("delimiter: ab", "models/sources.yml:5: "),
         ("header: perhaps", "models/sources.yml:5: "),
-        ("preamble: -1", "models/sources.yml:5: "),
+        ("preamble: -1", "models/sources.yml:5: preamble must be a number of lines"),
+        ("ragged: cut", "models/sources.yml:5: ragged must be reject or pad, not \"cut\""),
+        ("compression: zip", "models/sources.yml:5: compression must be none or gzip or"),
+        ("max_unpacked_bytes: 1 GB", "models/sources.yml:5: max_unpacked_bytes must be a number of bytes"),
+        ("quote: \",\", delimiter: \",\"", "models/sources.yml:4: the delimiter, the quote, the escape"),
+        ("decimal_separator: 1", "models/sources.yml:4: the decimal separator"),
     ] {
         lake(meta, &AB).pintail(&["check", "--project", "project"]).exits(1).says(said);
     }
@@ -298,5 +320,49 @@ fn a_column_without_a_name_is_kept_under_one() {
     let lake = Lake::of("-- raw/t/1.csv --\n,a\n0,x\n1,y\n");
     lake.ingest(0, &[]);
     assert_eq!(lake.query("SELECT unnamed, a FROM silver.t ORDER BY 1"), "0,x\n1,y");
+    lake.audit();
+}
+
+#[test]
+fn what_unpacks_to_more_than_is_declared_is_refused_whole() {
+    let lake = lake("max_unpacked_bytes: 7", &AB);
+    lake.write("raw/t/a.csv.xz", XZ);
+    assert_eq!(lake.ingest(0, &[]).told(), "t/a.csv.xz: quarantined 1/0/1");
+    assert!(lake.reasons().contains("7 bytes"), "{}", lake.reasons());
+    lake.audit();
+}
+
+#[test]
+fn the_receipt_shows_the_dialect_that_was_found_and_the_lines_that_are_no_records() {
+    let lake = lake("preamble: 1, comment: \"#\"", &AB);
+    lake.write("raw/t/a.csv", "report\n\na;b\n#\n1;x\n\na;b\n2;y\n\n");
+    let done = lake.ingest(0, &[]);
+    let receipt = done.receipt("t/a.csv");
+    assert_eq!(receipt["options"]["delimiter"], u64::from(b';'), "{receipt}");
+    assert_eq!(receipt["options"]["quote"], u64::from(b'"'), "{receipt}");
+    let passed = serde_json::json!(
+        {"preamble_lines": 1, "comment_lines": 1, "blank_lines": 3, "repeated_headers": 1});
+    assert_eq!(receipt["passed"], passed, "{receipt}");
+    lake.pintail(&["ingest", "--lake", "lake", "--project", "project", "--again"])
+        .exits(0)
+        .says("t/a.csv  2 records; no records: 1 preamble line, 1 comment line, 3 blank lines, 1 repeated header");
+    lake.audit();
+}
+
+#[test]
+fn bytes_that_are_no_text_are_kept_in_quarantine() {
+    let lake = lake("", &AB);
+    lake.write("raw/t/a.csv", b"a,b\n1,\xff\x00\n");
+    lake.ingest(0, &[]);
+    let kept = lake.query("SELECT raw, raw_base64 FROM silver.quarantine");
+    assert_eq!(kept, "\"1,\\xFF\\x00\",MSz/AA==");
+}
+
+#[test]
+fn a_map_is_stored_and_read_as_one() {
+    let lake = lake("format: json", &["name: a, data_type: bigint", "name: m, data_type: \"map(varchar, bigint[])\""]);
+    lake.write("raw/t/a.json", "{\"a\": 1, \"m\": {\"x\": [1, 2], \"y\": null}}\n{\"a\": 2, \"m\": {\"x\": 1}}\n{\"a\": 3}\n");
+    assert_eq!(lake.ingest(0, &[]).told(), "t/a.json: ingested 3/2/1");
+    assert_eq!(lake.query("SELECT a, m['x'][2], cardinality(m) FROM silver.t ORDER BY a"), "1,2,2\n3,,");
     lake.audit();
 }
