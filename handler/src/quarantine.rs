@@ -43,9 +43,8 @@ pub fn rows(source: &str, object: &RawObject, rejects: &[Reject]) -> Result<Reco
     let numbers = |of: &dyn Fn(&Reject) -> Option<u64>| {
         Arc::new(rejects.iter().map(|reject| of(reject).map(number)).collect::<Int64Array>()) as ArrayRef
     };
-    let texts = |of: &dyn Fn(&Reject) -> Option<&str>| {
-        Arc::new(rejects.iter().map(of).collect::<StringArray>()) as ArrayRef
-    };
+    let texts =
+        |of: &dyn Fn(&Reject) -> Option<&str>| Arc::new(rejects.iter().map(of).collect::<StringArray>()) as ArrayRef;
     let item = Field::new("element", DataType::Utf8, true);
     let mut reasons = ListBuilder::new(StringBuilder::new()).with_field(item);
     for reject in rejects {

@@ -70,8 +70,8 @@ fn stored_type(data_type: &DataType) -> std::result::Result<DataType, ArrowError
             D::Struct(fields?)
         }
         D::Map(entries, _) => {
-            let (key, value) =
-                map_types(entries).ok_or_else(|| ArrowError::SchemaError("a map without keys and values".to_owned()))?;
+            let (key, value) = map_types(entries)
+                .ok_or_else(|| ArrowError::SchemaError("a map without keys and values".to_owned()))?;
             map_of(stored_type(key)?, stored_type(value)?)
         }
         other => return Err(ArrowError::NotYetImplemented(format!("a Delta table cannot store {other}"))),
@@ -236,7 +236,10 @@ fn delta_type(data_type: &DataType) -> Value {
         D::List(item) => json!({"type": "array", "elementType": delta_type(item.data_type()), "containsNull": true}),
         D::Struct(fields) => delta_struct(fields),
         D::Map(entries, _) => {
-            let (key, value) = map_types(entries).map_or_else(|| (json!("string"), json!("string")), |(key, value)| (delta_type(key), delta_type(value)));
+            let (key, value) = map_types(entries).map_or_else(
+                || (json!("string"), json!("string")),
+                |(key, value)| (delta_type(key), delta_type(value)),
+            );
             json!({"type": "map", "keyType": key, "valueType": value, "valueContainsNull": true})
         }
         _ => json!("string"),

@@ -117,7 +117,10 @@ fn a_source_table_takes_what_the_project_the_source_and_the_table_say() {
     let orders = &project.sources[0];
     assert_eq!(orders.table, "shop__orders");
     assert_eq!(orders.location.as_deref(), Some("Orders/**/*.csv"));
-    assert_eq!((orders.options.delimiter, orders.options.header, orders.on_delete), (Some(b'\t'), false, OnDelete::Withdraw));
+    assert_eq!(
+        (orders.options.delimiter, orders.options.header, orders.on_delete),
+        (Some(b'\t'), false, OnDelete::Withdraw)
+    );
     assert_eq!(orders.options.null_tokens, ["", "NA"]);
     assert_eq!(orders.partition_by, ["order_date"]);
     let required: Vec<_> = orders.columns.iter().map(|column| (column.name.as_str(), column.required)).collect();

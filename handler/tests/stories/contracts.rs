@@ -24,7 +24,8 @@ const AB: [&str; 2] = ["name: a, data_type: bigint", "name: b, data_type: varcha
 type Reading = (&'static str, &'static str, &'static [u8], &'static str, &'static str);
 
 /// `a,b` and `1,x`, packed.
-const GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03K\xd4I\xe22\xd4\xa9\xe0\x02\x00\xf4\xa0\x01\x00\x08\x00\x00\x00";
+const GZIP: &[u8] =
+    b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03K\xd4I\xe22\xd4\xa9\xe0\x02\x00\xf4\xa0\x01\x00\x08\x00\x00\x00";
 const BZIP2: &[u8] = b"BZh91AY&SY\xd4{\xf1n\x00\x00\x02\xd9\x80\x00\x10\x00\x04 \x000\x00\x00@ \x00!\xa6\x99\xa0\xc0(\x15\x0b\x0b\xb9\x22\x9c(Hj=\xf8\xb7\x00";
 const XZ: &[u8] = b"\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4F\x02\x00!\x01\x16\x00\x00\x00t/\xe5\xa3\x01\x00\x07a,b\x0a1,x\x0a\x00{\x8a$[\x0f3\xcb\xc6\x00\x01 \x08\xbb\x19\xd9\xbb\x1f\xb6\xf3}\x01\x00\x00\x00\x00\x04YZ";
 
@@ -361,7 +362,10 @@ fn bytes_that_are_no_text_are_kept_in_quarantine() {
 #[test]
 fn a_map_is_stored_and_read_as_one() {
     let lake = lake("format: json", &["name: a, data_type: bigint", "name: m, data_type: \"map(varchar, bigint[])\""]);
-    lake.write("raw/t/a.json", "{\"a\": 1, \"m\": {\"x\": [1, 2], \"y\": null}}\n{\"a\": 2, \"m\": {\"x\": 1}}\n{\"a\": 3}\n");
+    lake.write(
+        "raw/t/a.json",
+        "{\"a\": 1, \"m\": {\"x\": [1, 2], \"y\": null}}\n{\"a\": 2, \"m\": {\"x\": 1}}\n{\"a\": 3}\n",
+    );
     assert_eq!(lake.ingest(0, &[]).told(), "t/a.json: ingested 3/2/1");
     assert_eq!(lake.query("SELECT a, m['x'][2], cardinality(m) FROM silver.t ORDER BY a"), "1,2,2\n3,,");
     lake.audit();
