@@ -62,11 +62,23 @@ impl Names {
 }
 
 impl Cloud {
-    /// `MiniStack`: image functions run under the rights of their role, change sets roll back, the registry takes pushes.
+    /// `MiniStack`: image functions run, change sets roll back, the registry takes pushes. Everybody may do everything.
     ///
     /// # Errors
     /// When there is no engine, or the emulator does not come up.
     pub async fn ministack() -> Result<Self, Error> {
+        Self::some_ministack("false").await
+    }
+
+    /// `MiniStack` where roles have the rights of their policies, and no others.
+    ///
+    /// # Errors
+    /// As [`Cloud::ministack`].
+    pub async fn strict_ministack() -> Result<Self, Error> {
+        Self::some_ministack("true").await
+    }
+
+    async fn some_ministack(has_rights: &str) -> Result<Self, Error> {
         docker::engine()?;
         let names = Names::new();
         let (name, tag) = MINISTACK.name_and_tag();
@@ -74,7 +86,7 @@ impl Cloud {
             .with_exposed_port(PORT.tcp())
             .with_wait_for(WaitFor::message_on_either_std("services available on port"))
             .with_mount(Mount::bind_mount("/var/run/docker.sock", "/var/run/docker.sock"))
-            .with_env_var("AUTH", "true")
+            .with_env_var("AUTH", has_rights)
             // Also the account of whoever pushes to the registry, which knows no credentials.
             .with_env_var("MINISTACK_ACCOUNT_ID", &names.account)
             .with_env_var("DOCKER_NETWORK", &names.network)
@@ -187,9 +199,9 @@ impl Cloud {
     /// Its SQS. A client belongs to the runtime that it is made in.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         let config = aws_sdk_sqs::Config::builder()
-            .behavior_version(aws_sdk_sqs::config::BehaviorVersion::latest())
+            .behavior_version(BehaviorVersion::latest())
             .endpoint_url(format!("http://{}", self.address))
-            .region(aws_sdk_sqs::config::Region::from_static(REGION))
+            .region(Region::from_static(REGION))
             .credentials_provider(self.credentials());
         aws_sdk_sqs::Client::from_conf(config.build())
     }

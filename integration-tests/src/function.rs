@@ -75,7 +75,7 @@ impl Function {
         let container = Arc::new(self.start()?);
         // Docker listens before the emulator does, and hangs up.
         let awake = || async { Ok(post(container.port, "/", "").await.map_err(|error| error.to_string())) };
-        eventually(("the function listens", START), awake, Result::is_ok).await?;
+        eventually(("the function listens", START), awake, Result::is_ok).await.map(drop)?;
         *running = Some(container.clone());
         Ok(container)
     }

@@ -43,7 +43,7 @@ impl Lake {
     /// # Errors
     /// When the cloud does not come up, or the program cannot be built.
     pub async fn plan() -> Result<Self, Error> {
-        let cloud = Cloud::ministack().await?;
+        let cloud = Cloud::strict_ministack().await?;
         let context = Context::fill(cloud.file("image"))?;
         Ok(Self { _poller: None, function: None, context, outputs: BTreeMap::new(), cloud })
     }
@@ -260,8 +260,7 @@ impl Lake {
         }
         let (name, path) = (self.output("FunctionName")?, self.cloud.file("answer.json"));
         let (payload, answer) = (payload.to_string(), path.display().to_string());
-        let raw = ["--cli-binary-format", "raw-in-base64-out", "--payload", &payload, &answer];
-        self.cloud.aws(&[&["lambda", "invoke", "--function-name", name], &raw[..]].concat())?;
+        self.cloud.aws(&["lambda", "invoke", "--function-name", name, "--payload", &payload, &answer])?;
         read_json(&path)
     }
 }

@@ -17,9 +17,14 @@ pub fn workspace() -> &'static Path {
 }
 
 /// What the environment says: which images, and how much of what could be tried.
-#[expect(clippy::disallowed_methods, reason = "the one place of the harness that reads the environment")]
+#[expect(clippy::disallowed_methods, reason = "the one file of the harness that reads the environment")]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "as above")]
+fn names() -> impl Iterator<Item = String> {
+    std::env::vars().map(|(name, _)| name)
 }
 
 /// Runs the command to its end; gives what it wrote.
@@ -70,8 +75,13 @@ pub fn programs() -> Result<PathBuf, Error> {
 
 /// With a test of theirs, because that is how `cargo test --workspace` builds them: the same features, nothing twice.
 fn build_programs() -> Result<PathBuf, Error> {
+    let mut cargo = Command::new(env!("CARGO"));
+    // What cargo told this process about its package would make build scripts run again, and everything after them.
+    names().filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")).for_each(|name| {
+        cargo.env_remove(name);
+    });
     let words = ["build", "--quiet", "--locked", "--workspace", "--test", "function"];
-    run(Command::new(env!("CARGO")).current_dir(workspace()).args(words))?;
+    run(cargo.current_dir(workspace()).args(words))?;
     Ok(target()?.join("debug"))
 }
 

@@ -22,7 +22,7 @@ fn the_lines_of_the_readme_bring_a_file_through() {
     let (come, go) = (lines(&readme, "newcomer"), lines(&readme, "newcomer goes"));
     assert!(come.contains(&MINISTACK.whole()), "the README starts another image than {}", MINISTACK.whole());
 
-    let script = format!("set -eu\nleave() {{\n{go}}}\ntrap leave EXIT\n{come}");
+    let script = format!("set -eu\nleave() {{\n{go}}}\ntrap leave EXIT\ntrap 'exit 1' TERM\n{come}");
     let aws = aws_cli().unwrap();
     let path = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(Into::into);
     let path = join_paths([programs().unwrap(), aws.parent().unwrap().to_owned()].into_iter().chain(path)).unwrap();

@@ -75,7 +75,6 @@ async fn without_any_one_right_the_function_says_which_one_is_missing() {
 #[ignore = "needs Docker"]
 async fn what_failed_for_a_missing_right_comes_back_by_replay() {
     let lake = lakes::workshop().await;
-    lake.set_visibility(4).await.unwrap();
     let (arrivals, dead) = (lake.output("ArrivalsUrl").unwrap(), lake.output("DeadLettersUrl").unwrap());
     let policy = Policy::of(&lake);
     policy.put(&policy.without(("Tables", "s3:PutObject")));
