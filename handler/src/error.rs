@@ -37,7 +37,7 @@ pub enum Error {
         key: String,
     },
     /// S3 could not be asked, or answered with a failure.
-    #[error("{action} {uri}{}", told(*status, code.as_deref()))]
+    #[error("{action} {uri}{}", told(action, *status, code.as_deref()))]
     S3 {
         /// What was attempted, as a verb: `read`, `write`, `list`.
         action: &'static str,
@@ -204,10 +204,17 @@ pub enum Fault {
     Machine,
 }
 
-/// What S3 answered, for people.
-fn told(status: Option<u16>, code: Option<&str>) -> String {
+/// What S3 answered, for people. It does not say itself which right is missing where it was only asked to look.
+fn told(action: &str, status: Option<u16>, code: Option<&str>) -> String {
+    let right = match action {
+        "look at" | "read" => "s3:GetObject or, where the object is, s3:ListBucket",
+        "list" => "s3:ListBucket",
+        "remove" => "s3:DeleteObject",
+        "abort the upload of" => "s3:AbortMultipartUpload",
+        _ => "s3:PutObject",
+    };
     match (status, code) {
-        (Some(403), _) => ": S3 answers 403: a right is missing, or, without s3:ListBucket, the object".to_owned(),
+        (Some(403), _) => format!(": S3 answers 403: the right {right} is missing"),
         (Some(status), Some(code)) => format!(": S3 answers {status} {code}"),
         (Some(status), None) => format!(": S3 answers {status}"),
         (None, _) => String::new(),

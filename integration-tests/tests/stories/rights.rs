@@ -88,7 +88,7 @@ async fn what_failed_for_a_missing_right_comes_back_by_replay() {
     assert_eq!(lake.keys("SilverBucketName", "replayed/").await.unwrap(), [""; 0]);
 
     let replayed = lake.pintail_words(&["replay", "--from", dead, "--to", arrivals]).unwrap();
-    assert!(replayed.ends_with("3 messages, 3 sent again\n"), "{replayed}");
+    assert!(replayed.ends_with("3 messages, 3 sent again, 0 that cannot be read\n"), "{replayed}");
     lake.settled().await.unwrap();
     assert_eq!(lake.waiting(dead).await.unwrap(), (0, 0));
     let rows = lake.rows("SELECT number, _source_key FROM silver.replayed ORDER BY number").unwrap();
