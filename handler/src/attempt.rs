@@ -38,58 +38,134 @@ struct Process {
 
 /// One worker's run.
 pub struct Attempt {
-    /// The attempt's id.
+    /// The attempt's id: that of its lease, and what tells it from others under the same lease.
     pub id: String,
     lake: Arc<Lake>,
     stop: Arc<AtomicBool>,
-    renewal: Option<JoinHandle<()>>,
+    renewal: Option<JoinHandle<Held>>,
+}
+
+/// A lease between two runs of one process: nobody renews it, and the next run may take it up.
+pub struct Rested {
+    lease: String,
+    held: Held,
+}
+
+/// What a process knows of the lease that it wrote last.
+#[derive(Default)]
+struct Held {
+    document: Option<Document>,
+    expires: Option<DateTime<Utc>>,
 }
 
 impl Attempt {
-    /// Begins an attempt: writes its lease and keeps it alive until it is dropped.
+    /// Begins an attempt, where one is there under the lease of a former run, and keeps the lease alive until it rests
+    /// or is dropped.
     ///
     /// # Errors
     /// [`Error::Io`] when the lease cannot be written.
-    pub fn begin(lake: &Arc<Lake>) -> Result<Self> {
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        let lease = write(lake, &id, None)?;
+    pub fn begin(lake: &Arc<Lake>, rested: Option<Rested>) -> Result<Self> {
+        let new = || Rested { lease: unique(LEASE_ID), held: Held::default() };
+        let Rested { lease, mut held } = rested.unwrap_or_else(new);
+        if held.expires.is_none_or(|expires| expires < Utc::now() + LEASE - RENEWAL) {
+            held.write(lake, &lease)?;
+        }
+        let id = format!("{lease}{}", unique(RUN_ID));
         let stop = Arc::new(AtomicBool::new(false));
         let renewal = std::thread::spawn({
-            let (lake, id, stop) = (Arc::clone(lake), id.clone(), Arc::clone(&stop));
-            move || renew(&lake, (&id, lease), &stop)
+            let (lake, stop) = (Arc::clone(lake), Arc::clone(&stop));
+            move || renew(&lake, (&lease, held), &stop)
         });
         Ok(Self { id, lake: Arc::clone(lake), stop, renewal: Some(renewal) })
+    }
+
+    /// Ends the attempt, which holds no object any more, and leaves its lease for the next one.
+    pub fn rest(mut self) -> Option<Rested> {
+        let held = self.end()?;
+        Some(Rested { lease: lease_of(&self.id).to_owned(), held })
+    }
+
+    /// Stops the renewal; what it knew.
+    fn end(&mut self) -> Option<Held> {
+        self.stop.store(true, Ordering::SeqCst);
+        let renewal = self.renewal.take()?;
+        renewal.thread().unpark();
+        let held = renewal.join();
+        if held.is_err() {
+            tracing::warn!(attempt = self.id, "the thread that renews the lease had died");
+        }
+        held.ok()
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        if let Some(renewal) = self.renewal.take() {
-            renewal.thread().unpark();
-            if renewal.join().is_err() {
-                tracing::warn!(attempt = self.id, "the thread that renews the lease had died");
-            }
+        if self.renewal.is_none() {
+            return;
         }
+        self.end();
         if let Err(error) = self.lake.remove(&path(&self.id)) {
             tracing::warn!(attempt = self.id, error = error.chain(), "the lease is left to expire");
         }
     }
 }
 
-fn renew(lake: &Lake, (id, mut lease): (&str, Option<Document>), stop: &AtomicBool) {
+fn renew(lake: &Lake, (lease, mut held): (&str, Held), stop: &AtomicBool) -> Held {
     loop {
         std::thread::park_timeout(RENEWAL);
         if stop.load(Ordering::SeqCst) {
-            return;
+            return held;
         }
-        match write(lake, id, lease.as_ref()) {
-            Ok(Some(renewed)) => lease = Some(renewed),
-            // Somebody swept it: others may take its objects over.
-            Ok(None) => lease = None,
-            Err(error) => tracing::warn!(attempt = id, error = error.chain(), "the lease could not be renewed"),
+        if let Err(error) = held.write(lake, lease) {
+            tracing::warn!(lease, error = error.chain(), "the lease could not be renewed");
         }
     }
+}
+
+impl Held {
+    /// Writes the lease in place of the one that was written last. Where somebody swept that one, others may have taken
+    /// the attempt's objects over, and a new one is written all the same.
+    fn write(&mut self, lake: &Lake, lease: &str) -> Result<()> {
+        let path = path(lease);
+        let expires = Utc::now() + LEASE;
+        let content = Lease { expires, process: Process::of(std::process::id()) };
+        let bytes = serde_json::to_vec(&content).map_err(|source| Error::Document {
+            path: path.clone().into(),
+            kind: "lease",
+            source,
+        })?;
+        self.document = match lake.swap(&path, self.document.as_ref(), &bytes)? {
+            None if self.document.is_some() => lake.swap(&path, None, &bytes)?,
+            document => document,
+        };
+        self.expires = self.document.as_ref().map(|_| expires);
+        Ok(())
+    }
+}
+
+/// How many letters of an attempt's id name its lease, and how many tell it from others under the same one.
+const LEASE_ID: usize = 32;
+const RUN_ID: usize = 8;
+
+fn unique(letters: usize) -> String {
+    let mut id = uuid::Uuid::new_v4().simple().to_string();
+    id.truncate(letters);
+    id
+}
+
+/// The part of an attempt's id that names its lease.
+fn lease_of(id: &str) -> &str {
+    id.get(..LEASE_ID).unwrap_or(id)
+}
+
+/// What the names of an attempt's files have of its id.
+pub fn mark(id: &str) -> String {
+    format!("{}{}", lease_mark(id), &id[lease_of(id).len()..])
+}
+
+/// What the names of all files have that were written under an attempt's lease.
+pub fn lease_mark(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
 }
 
 /// Whether an attempt still has its lease: not expired, and its process, where it is one of this machine, alive.
@@ -114,7 +190,7 @@ pub fn is_alive(lake: &Lake, id: &str) -> Result<bool> {
     Ok(!dead && lease.expires > Utc::now())
 }
 
-/// The attempts that are at work.
+/// The leases of attempts that are at work, and of those that rest.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Document`].
@@ -142,24 +218,12 @@ pub fn sweep(lake: &Lake) -> Result<()> {
     Ok(())
 }
 
-/// Writes the lease in place of `former`; what stands then.
-fn write(lake: &Lake, id: &str, former: Option<&Document>) -> Result<Option<Document>> {
-    let path = path(id);
-    let lease = Lease { expires: Utc::now() + LEASE, process: Process::of(std::process::id()) };
-    let bytes = serde_json::to_vec(&lease).map_err(|source| Error::Document {
-        path: path.clone().into(),
-        kind: "lease",
-        source,
-    })?;
-    lake.swap(&path, former, &bytes)
-}
-
 fn folder() -> String {
     format!("silver/{SYSTEM_FOLDER}/attempts")
 }
 
 fn path(id: &str) -> String {
-    format!("{}/{id}.json", folder())
+    format!("{}/{}.json", folder(), lease_of(id))
 }
 
 fn id_of(path: &str) -> &str {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::attempt;
 use crate::error::{Error, Result};
-use crate::lake::{Glimpse, Lake, RawObject, Seal, is_ignored};
+use crate::lake::{Glimpse, Lake, RawObject, Seal, both, is_ignored};
 use crate::project::{OnDelete, Project};
 use crate::publish::Claimed;
 use crate::quarantine;
@@ -80,15 +80,7 @@ impl<'a> Claims<'a> {
     /// # Errors
     /// [`Error::Key`] for a key that may not be read; [`Error::Io`], [`Error::Document`], [`Error::Delta`].
     pub async fn look(&self, key: &str) -> Result<Look> {
-        let known = locked(&self.known).remove(key);
-        let (stored, glimpse) = match known {
-            Some(known) => known,
-            None => (Stored::read(self.lake, key)?, None),
-        };
-        let object = match (glimpse, stored.seen()) {
-            (Some(glimpse), Some(seen)) if glimpse.shows(seen) => stored.done().and_then(as_seen),
-            (_, seen) => self.lake.look(key, seen)?,
-        };
+        let (stored, object) = self.see(key)?;
         if is_ignored(key) {
             return Err(Error::Key {
                 key: key.to_owned(),
@@ -120,6 +112,24 @@ impl<'a> Claims<'a> {
             }
             _ => self.take(key, object, &stored),
         }
+    }
+
+    /// The document of a key, and the object as it is now.
+    fn see(&self, key: &str) -> Result<(Stored, Option<RawObject>)> {
+        let known = locked(&self.known).remove(key);
+        let (stored, glimpse) = match known {
+            Some(known) => known,
+            None if self.lake.is_local() => (Stored::read(self.lake, key)?, None),
+            None => {
+                let (stored, object) = both(|| Stored::read(self.lake, key), || self.lake.look(key, None));
+                return Ok((stored?, object?));
+            }
+        };
+        let object = match (glimpse, stored.seen()) {
+            (Some(glimpse), Some(seen)) if glimpse.shows(seen) => stored.done().and_then(as_seen),
+            (_, seen) => self.lake.look(key, seen)?,
+        };
+        Ok((stored, object))
     }
 
     /// A file that was too young for its time to stand for its content is so no longer: the next look is quick. Who
@@ -161,7 +171,7 @@ impl<'a> Claims<'a> {
     /// Whether the tables are as the last receipt says: the attempt that died after it has published nothing.
     async fn is_as_done(&self, stored: &Stored) -> Result<bool> {
         let (Some(claim), Some(done)) = (stored.claim(), stored.done()) else { return Ok(false) };
-        let beginning = format!("{}-{}-", object_name(&done.key), &claim.attempt[..8]);
+        let beginning = format!("{}-{}-", object_name(&done.key), attempt::mark(&claim.attempt));
         for table in claim.tables.iter().map(String::as_str).chain([quarantine::PATH]) {
             let snapshot = self.tables.load(table).await?;
             let files = snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.files);

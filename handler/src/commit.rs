@@ -1,18 +1,20 @@
 //! Commit: one fenced commit of a group's rows to one table.
 //!
-//! Load the table, check that the claims are still ours, commit to exactly the next version. What the table holds of the
-//! objects leaves it, their new rows enter it.
+//! Load the table, see that the claims are still ours ([`Fence`]), commit to exactly the next version. What the table
+//! holds of the objects leaves it, their new rows enter it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::Schema;
 
+use crate::attempt::mark;
 use crate::contract::lineage_fields;
 use crate::data_file::{DataFile, DataFileWriter, Target};
 use crate::engine::Relation;
 use crate::error::{Error, Result};
-use crate::lake::parallel;
+use crate::lake::{both, parallel};
 use crate::publish::{CONTRACT, Claimed, Outcome, Staged};
 use crate::quarantine;
 use crate::receipt::{Stored, object_name};
@@ -29,6 +31,34 @@ pub enum Note {
     Done,
     /// The stored contract is another one than the rows were converted under.
     ContractMoved,
+}
+
+/// Fencing: the claims were ours and the project in force, as of a time. A commit holds if that was seen after the version
+/// that it follows: whoever takes an object over commits to every table, and then this version is no longer the newest.
+pub struct Fence {
+    seen: Instant,
+}
+
+impl Fence {
+    /// Looks; objects that are no longer ours move from the group to the outcome.
+    ///
+    /// # Errors
+    /// [`Error::Superseded`], [`Error::Io`], [`Error::Document`].
+    pub fn see(run: &Run, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<Self> {
+        let seen = Instant::now();
+        let (lake, width) = (&*run.lake, run.lake.width());
+        let (documents, in_force) =
+            both(|| parallel(width, group, |claimed| Stored::read(lake, &claimed.key)), || run.check_in_force());
+        in_force?;
+        for (claimed, now) in std::mem::take(group).into_iter().zip(documents) {
+            if now?.claim().is_some_and(|claim| claim.attempt == run.attempt.id) {
+                group.push(claimed);
+            } else {
+                outcome.moved.push(claimed);
+            }
+        }
+        Ok(Self { seen })
+    }
 }
 
 /// One fenced commit.
@@ -52,16 +82,21 @@ impl Commit<'_> {
     ///
     /// # Errors
     /// As [`crate::table::Table::commit`]; [`Error::Superseded`].
-    pub async fn run(&self, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<(Note, Option<Arc<Snapshot>>)> {
+    pub async fn run(
+        &self,
+        fence: &mut Fence,
+        (group, outcome): (&mut Vec<Claimed>, &mut Outcome),
+    ) -> Result<(Note, Option<Arc<Snapshot>>)> {
         let table = self.run.tables.table(self.table);
         let needs = if self.again || self.may_hold(group)? { Needs::Files } else { Needs::Glance };
-        let commit = table.commit((self.run.patience(), needs), |snapshot| {
-            self.run.check_in_force()?;
+        let commit = table.commit((self.run.patience(), needs), |snapshot, known_since| {
             let contract = snapshot.and_then(|snapshot| snapshot.properties.get(CONTRACT));
             if self.plain && contract != self.staged.before.as_ref() && !self.staged.rows.is_empty() {
                 return Ok(Decision::Leave(Note::ContractMoved));
             }
-            drop_lost(self.run, group, outcome)?;
+            if fence.seen <= known_since {
+                *fence = Fence::see(self.run, group, outcome)?;
+            }
             self.decide(snapshot, group)
         });
         commit.await.map(|(snapshot, note)| (note, snapshot))
@@ -76,7 +111,7 @@ impl Commit<'_> {
             return Ok(true);
         }
         let names: BTreeSet<String> = group.iter().map(|claimed| object_name(&claimed.key)).collect();
-        let ours = format!("-{}-", &self.run.attempt.id[..8]);
+        let ours = format!("-{}-", mark(&self.run.attempt.id));
         let files = self.run.lake.data_files(self.table)?;
         Ok(files.iter().any(|file| names.contains(object_of(&file.name)) && !file.name.contains(&ours)))
     }
@@ -167,7 +202,7 @@ impl Commit<'_> {
             let unique = uuid::Uuid::new_v4().simple().to_string();
             let mut writer = DataFileWriter::new(Target {
                 folder: folder.clone(),
-                name: format!("{}-{}-{}", object_of(&file.path), &self.run.attempt.id[..8], &unique[..8]),
+                name: format!("{}-{}-{}", object_of(&file.path), mark(&self.run.attempt.id), &unique[..8]),
                 schema: Arc::clone(&settled.schema),
                 partition_by: settled.partition_by.clone(),
             });
@@ -204,18 +239,4 @@ fn is_other_layout(former: &Definition, settled: &Definition) -> bool {
         settled.schema.field_with_name(field.name()).is_ok_and(|now| now.data_type() != field.data_type())
     };
     former.partition_by != settled.partition_by || former.schema.fields().iter().any(retyped)
-}
-
-/// Takes out of the group what is no longer ours.
-fn drop_lost(run: &Run, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<()> {
-    let lake = &*run.lake;
-    let documents = parallel(lake.width(), group, |claimed| Stored::read(lake, &claimed.key));
-    for (claimed, now) in std::mem::take(group).into_iter().zip(documents) {
-        if now?.claim().is_some_and(|claim| claim.attempt == run.attempt.id) {
-            group.push(claimed);
-        } else {
-            outcome.moved.push(claimed);
-        }
-    }
-    Ok(())
 }

@@ -28,6 +28,7 @@ use crate::budget::Budget;
 use crate::deployed::Deployed;
 use crate::error::Result;
 use crate::lake::{Address, Lake};
+use crate::metrics::Told;
 use crate::run::{Run, Warm};
 use crate::settings::Settings;
 use crate::workplace::Workplace;
@@ -79,7 +80,8 @@ impl<'a> Function<'a> {
         let shift = Shift::new(self, budget(&context));
         let work = async {
             let (answer, metrics) = shift.work(&payload).await;
-            let written = metrics.write(out, (self.cold.take(), request), Utc::now());
+            let function = &context.env_config.function_name;
+            let written = metrics.write(out, &Told { function, request, cold: self.cold.take() }, Utc::now());
             let answer = answer.and_then(|answer| written.map(|()| answer).map_err(Failure::from));
             answer.inspect_err(|failure| tracing::error!(errorType = failure.error_type(), error = failure.reason))
         };

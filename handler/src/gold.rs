@@ -14,6 +14,7 @@ use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::attempt::mark;
 use crate::check;
 use crate::data_file::{DataFile, DataFileWriter, Target};
 use crate::engine::{Engine, Relation as Stands};
@@ -91,7 +92,7 @@ pub async fn refresh(run: &Run) -> Result<Vec<GoldEntry>> {
 /// Looks at all gold tables side by side, then at what they are computed from. Returns how the gold tables stand.
 fn look(run: &Run) -> Result<HashMap<String, Standing>> {
     let names: Vec<String> = stored_models(&run.project).map(|model| format!("gold/{}", model.name)).collect();
-    run.tables.look(&names)?;
+    run.tables.look(&names, Needs::Glance)?;
     let seen = |model: &Model| {
         let standing = run.tables.table(&format!("gold/{}", model.name)).seen();
         (model.name.clone(), Standing(standing))
@@ -99,7 +100,7 @@ fn look(run: &Run) -> Result<HashMap<String, Standing>> {
     let standing = stored_models(&run.project).map(seen).collect();
     let inputs = stored_models(&run.project).flat_map(|model| Upstream::of(&run.project, model).tables);
     let inputs: BTreeSet<String> = inputs.map(|(zone, name)| format!("{zone}/{name}")).collect();
-    run.tables.look(&inputs.into_iter().collect::<Vec<_>>())?;
+    run.tables.look(&inputs.into_iter().collect::<Vec<_>>(), Needs::Glance)?;
     Ok(standing)
 }
 
@@ -253,7 +254,7 @@ impl Refresh<'_> {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let target = Target {
             folder: self.table.folder.clone(),
-            name: format!("{}-{}", &self.run.attempt.id[..8], &unique[..8]),
+            name: format!("{}-{}", mark(&self.run.attempt.id), &unique[..8]),
             schema: Arc::clone(&schema),
             partition_by: model.partition_by.clone(),
         };
@@ -302,7 +303,7 @@ impl Refresh<'_> {
         let base = self.former.map(|former| (former.id.clone(), former.version));
         let (snapshot, committed) = self
             .table
-            .commit((self.run.patience(), Needs::Files), |snapshot| {
+            .commit((self.run.patience(), Needs::Files), |snapshot, _| {
                 self.run.check_in_force()?;
                 if snapshot.map(|snapshot| (snapshot.id.clone(), snapshot.version)) != base {
                     return Ok(Decision::Leave(false));

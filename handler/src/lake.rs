@@ -31,7 +31,7 @@ use crate::fault;
 
 pub use address::{Address, Place};
 pub use mirror::InUse;
-pub use parallel::parallel;
+pub use parallel::{both, parallel};
 pub use s3::{At, Entry, S3, wait};
 pub use seal::Seal;
 

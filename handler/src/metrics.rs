@@ -1,8 +1,9 @@
 //! Metrics: what an invocation did, as lines in CloudWatch's embedded metric format. CloudWatch makes metrics of them
 //! in the namespace `Pintail` without a call from here.
 //!
-//! A line per source carries what is counted per file, with and without the dimension `Source`, so that the sum over the
-//! sources is a metric of its own. One line without dimensions carries the rest, one line per step its duration.
+//! Every metric has the dimension `Function`, so that the stages of one account do not mix. A line per source carries what
+//! is counted per file, with and without the dimension `Source`, so that the sum over the sources is a metric of its own.
+//! One line carries the rest, one line per step its duration.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -61,33 +62,34 @@ impl Metrics {
         self.measures.step(step, duration);
     }
 
-    /// Writes the lines. `cold`: whether the invocation was the first of its process.
+    /// Writes the lines.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write(&self, out: &mut dyn Write, (cold, request_id): (bool, &str), now: DateTime<Utc>) -> Result<()> {
+    pub fn write(&self, out: &mut dyn Write, invocation: &Told<'_>, now: DateTime<Utc>) -> Result<()> {
         let mut lines: Vec<Line> = self.sources.iter().map(|(source, files)| files.line(source)).collect();
-        lines.push(self.line(cold));
+        lines.push(self.line(invocation.cold));
         lines.extend(self.measures.steps.iter().map(|(step, duration)| step_line(step, *duration)));
         for line in lines {
-            writeln!(out, "{}", line.told(request_id, now)).map_err(Error::io("write", "standard output"))?;
+            writeln!(out, "{}", line.told(invocation, now)).map_err(Error::io("write", "standard output"))?;
         }
         Ok(())
     }
 
     fn line(&self, cold: bool) -> Line {
         let withheld = self.withheld.values().filter(|withheld| **withheld).count() as u64;
-        Line {
-            dimensions: vec![vec![]],
-            dimension: None,
-            metrics: vec![
-                ("Withheld", COUNT, withheld),
-                ("Unreadable", COUNT, self.unreadable),
-                ("BytesOut", BYTES, self.measures.bytes_out),
-                ("CommitConflicts", COUNT, self.measures.conflicts),
-                ("ColdStart", COUNT, u64::from(cold)),
-            ],
-        }
+        let total = |of: fn(&Count) -> u64| self.sources.values().map(of).sum::<u64>();
+        let (quarantined, records) = (total(|count| count.quarantined), total(|count| count.records));
+        let share = (records > 0).then(|| ("QuarantinedPercent", "Percent", quarantined * 100 / records.max(1)));
+        let counts = vec![
+            ("Withheld", COUNT, withheld),
+            ("Unreadable", COUNT, self.unreadable),
+            ("BytesOut", BYTES, self.measures.bytes_out),
+            ("CommitConflicts", COUNT, self.measures.conflicts),
+            ("ColdStart", COUNT, u64::from(cold)),
+        ];
+        let metrics = counts.into_iter().chain(share).collect();
+        Line { dimensions: vec![vec![FUNCTION]], dimension: None, metrics }
     }
 }
 
@@ -105,7 +107,7 @@ impl Count {
         // CloudWatch takes no empty value of a dimension: such are keys that no table can take.
         let source = if source.is_empty() { "none" } else { source };
         Line {
-            dimensions: vec![vec![], vec!["Source"]],
+            dimensions: vec![vec![FUNCTION], vec![FUNCTION, "Source"]],
             dimension: Some(("Source", source.to_owned())),
             metrics: vec![
                 ("Files", COUNT, self.files),
@@ -121,7 +123,7 @@ impl Count {
 
 fn step_line(step: &str, duration: Duration) -> Line {
     Line {
-        dimensions: vec![vec!["Step"]],
+        dimensions: vec![vec![FUNCTION, "Step"]],
         dimension: Some(("Step", step.to_owned())),
         metrics: vec![("Duration", "Milliseconds", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))],
     }
@@ -129,6 +131,18 @@ fn step_line(step: &str, duration: Duration) -> Line {
 
 const COUNT: &str = "Count";
 const BYTES: &str = "Bytes";
+
+const FUNCTION: &str = "Function";
+
+/// The invocation that is told of.
+pub struct Told<'a> {
+    /// The function's name.
+    pub function: &'a str,
+    /// The request's id.
+    pub request: &'a str,
+    /// Whether it was the first of its process.
+    pub cold: bool,
+}
 
 /// One line of the format.
 struct Line {
@@ -138,13 +152,14 @@ struct Line {
 }
 
 impl Line {
-    fn told(self, request_id: &str, now: DateTime<Utc>) -> Value {
+    fn told(self, invocation: &Told<'_>, now: DateTime<Utc>) -> Value {
         let definitions: Vec<Value> =
             self.metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
         let mut line = Map::new();
         let directive = json!({"Namespace": NAMESPACE, "Dimensions": self.dimensions, "Metrics": definitions});
         line.insert("_aws".into(), json!({"Timestamp": now.timestamp_millis(), "CloudWatchMetrics": [directive]}));
-        line.insert("requestId".into(), request_id.into());
+        line.insert("requestId".into(), invocation.request.into());
+        line.insert(FUNCTION.into(), invocation.function.into());
         line.extend(self.dimension.map(|(name, value)| (name.to_owned(), value.into())));
         line.extend(self.metrics.into_iter().map(|(name, _, value)| (name.to_owned(), value.into())));
         Value::Object(line)
@@ -165,7 +180,8 @@ mod tests {
             Measures { conflicts: 4, bytes_out: 99, steps: [("convert", Duration::from_micros(1_700))].into() };
         let mut out = Vec::new();
         let now = DateTime::from_timestamp_millis(1_764_064_800_000).unwrap();
-        metrics.write(&mut out, (true, "request-1"), now).unwrap();
+        let invocation = Told { function: "lake", request: "request-1", cold: true };
+        metrics.write(&mut out, &invocation, now).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), include_str!("metrics/expected.jsonl"));
     }
 }

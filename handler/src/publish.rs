@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::commit::{Commit, Note};
+use crate::commit::{Commit, Fence, Note};
 use crate::contract::Contract;
 use crate::data_file::DataFile;
 use crate::error::{Error, Result};
-use crate::lake::{Lake, RawObject, parallel};
+use crate::lake::{Lake, RawObject, both, parallel};
 use crate::quarantine;
 use crate::receipt::{SilverEntry, Stored};
 use crate::run::{Run, new_engine};
-use crate::silver::{Lazy, SilverRows, Surveyed, Work};
-use crate::snapshot::{Definition, Snapshot};
+use crate::silver::{Lazy, Opened, SilverRows, Surveyed, Work};
+use crate::snapshot::{Definition, Needs, Snapshot};
 use crate::source::Source;
 
 /// The table property that keeps a source's contract.
@@ -95,12 +95,12 @@ pub async fn publish(run: &Run, source: &Source<'_>, group: Vec<Claimed>, again:
     let at_its_best = group.len() == 1 && run.budget.is_fresh();
     let mut publishing = Publishing { run, source, again, group, at_its_best, outcome: Outcome::default() };
     loop {
-        let staged = publishing.stage()?;
-        if publishing.group.is_empty() || publishing.commit(&staged).await? == Note::Done {
+        let mut staged = publishing.stage()?;
+        if publishing.group.is_empty() || publishing.commit(&mut staged).await? == Note::Done {
             return Ok(publishing.outcome);
         }
         // The stored contract moved, and so nothing was committed: it is done again from the bytes.
-        discard_rows(&run.lake, &staged)?;
+        staged.rows.values().try_for_each(|rows| discard_rows(&run.lake, rows))?;
     }
 }
 
@@ -116,9 +116,14 @@ struct Publishing<'a> {
 
 impl Publishing<'_> {
     fn stage(&mut self) -> Result<Staged> {
+        let objects: Vec<RawObject> = self.group.iter().filter_map(|claimed| claimed.object.clone()).collect();
+        let opened = Opened::ahead(&self.run.lake, &objects);
         let mut stored = BTreeMap::new();
         let tables = self.source.tables();
-        self.run.tables.look(&tables.iter().cloned().chain([quarantine::PATH.to_owned()]).collect::<Vec<_>>())?;
+        let all: Vec<String> = tables.iter().cloned().chain([quarantine::PATH.to_owned()]).collect();
+        // The commit will ask which files a bucket's table has, a folder's only where it holds some of the group.
+        let needs = if self.run.lake.is_local() { Needs::Glance } else { Needs::Files };
+        self.run.tables.look(&all, needs)?;
         for table in tables {
             if let Some(snapshot) = self.run.tables.table(&table).seen() {
                 stored.insert(table, snapshot.definition());
@@ -139,10 +144,8 @@ impl Publishing<'_> {
             stored: &stored,
             again: self.again,
             budget: self.run.budget,
-            inputs: Mutex::default(),
+            opened: &opened,
         };
-        let objects: Vec<RawObject> = self.group.iter().filter_map(|claimed| claimed.object.clone()).collect();
-        work.open_ahead(&objects);
         let surveyed = self.survey(&work, &mut contract);
         let rows = self.convert(&work, &surveyed, &contract);
         let nothing = rows.values().all(|rows| rows.accepted == 0);
@@ -173,24 +176,24 @@ impl Publishing<'_> {
 
     fn convert(&mut self, work: &Work<'_>, surveyed: &[Surveyed], contract: &Contract) -> BTreeMap<String, SilverRows> {
         let mut rows = BTreeMap::new();
-        let lake = &*self.run.lake;
-        let mut results = convert_all(self.run, work, surveyed, contract);
-        let still = parallel(lake.width(), surveyed, |surveyed| is_still(lake, &surveyed.object));
-        let results = results.drain(..).zip(still).map(|(rows, still)| Ok((rows?, still?)));
-        for (surveyed, result) in surveyed.iter().zip(results.collect::<Vec<Result<_>>>()) {
+        for (surveyed, result) in surveyed.iter().zip(convert_all(self.run, work, surveyed, contract)) {
             let key = &surveyed.object.key;
-            if let Ok((staged, true)) = result {
-                rows.insert(key.clone(), staged);
-                continue;
-            }
-            let Some(place) = self.group.iter().position(|claimed| claimed.key == *key) else { continue };
-            let claimed = self.group.remove(place);
-            match result {
-                Ok(_) => self.outcome.moved.push(claimed),
-                Err(error) => self.unread(claimed, error),
+            match (result, self.place(key)) {
+                (Ok(staged), _) => {
+                    rows.insert(key.clone(), staged);
+                }
+                (Err(error), Some(place)) => {
+                    let claimed = self.group.remove(place);
+                    self.unread(claimed, error);
+                }
+                (Err(_), None) => {}
             }
         }
         rows
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        self.group.iter().position(|claimed| claimed.key == key)
     }
 
     /// A failure to read an object that changed or went away meanwhile is none: it is looked at again.
@@ -204,13 +207,41 @@ impl Publishing<'_> {
         }
     }
 
-    async fn commit(&mut self, staged: &Staged) -> Result<Note> {
+    /// Sends the data files, and meanwhile sees that the objects are what was read and that they are still ours.
+    fn send(&mut self, tables: &[String], staged: &mut Staged) -> Result<Fence> {
+        let lake = &*self.run.lake;
+        let files: Vec<_> = tables.iter().map(|table| (table, staged.files(table, &self.group))).collect();
+        let objects: Vec<RawObject> = self.group.iter().filter_map(|claimed| claimed.object.clone()).collect();
+        let send = || parallel(lake.width(), &files, |(table, files)| lake.publish(table, files));
+        let look = || parallel(lake.width(), &objects, |object| is_still(lake, object));
+        let (sent, (still, fence)) =
+            both(send, || both(look, || Fence::see(self.run, &mut self.group, &mut self.outcome)));
+        sent.into_iter().collect::<Result<()>>()?;
+        for (object, still) in objects.iter().zip(still) {
+            let Some(place) = self.place(&object.key) else { continue };
+            match still {
+                Ok(true) => continue,
+                Ok(false) => self.outcome.moved.push(self.group.remove(place)),
+                Err(error) => {
+                    let claimed = self.group.remove(place);
+                    self.unread(claimed, error);
+                }
+            }
+            if let Some(rows) = staged.rows.remove(&object.key) {
+                discard_rows(lake, &rows)?;
+            }
+        }
+        fence
+    }
+
+    async fn commit(&mut self, staged: &mut Staged) -> Result<Note> {
         let mut entries: BTreeMap<String, Vec<SilverEntry>> = BTreeMap::new();
         let plain = format!("silver/{}", self.source.table);
         let tables = tables_of(self.source, staged, &self.group);
-        let lake = &*self.run.lake;
-        let sent = parallel(lake.width(), &tables, |table| lake.publish(table, &staged.files(table, &self.group)));
-        sent.into_iter().collect::<Result<()>>()?;
+        let mut fence = self.send(&tables, staged)?;
+        if self.group.is_empty() {
+            return Ok(Note::Done);
+        }
         for table in tables {
             let commit = Commit {
                 run: self.run,
@@ -220,7 +251,7 @@ impl Publishing<'_> {
                 declared: self.source.declared.is_some(),
                 again: self.again,
             };
-            match commit.run(&mut self.group, &mut self.outcome).await? {
+            match commit.run(&mut fence, (&mut self.group, &mut self.outcome)).await? {
                 (Note::ContractMoved, _) => return Ok(Note::ContractMoved),
                 (Note::Done, snapshot) => {
                     for claimed in &self.group {
@@ -306,16 +337,13 @@ fn convert_all(run: &Run, work: &Work<'_>, surveyed: &[Surveyed], contract: &Con
 
 fn stage(work: &Work<'_>, engine: Lazy<'_>, surveyed: &Surveyed, contract: &Contract) -> Result<SilverRows> {
     let rows = work.stage(engine, surveyed, contract);
-    work.close(&surveyed.object);
+    work.opened.close(&surveyed.object);
     rows
 }
 
-fn discard_rows(lake: &Lake, staged: &Staged) -> Result<()> {
-    for rows in staged.rows.values() {
-        rows.tables.iter().try_for_each(|rows| lake.discard(&rows.table, &rows.files))?;
-        lake.discard(quarantine::PATH, &rows.quarantine)?;
-    }
-    Ok(())
+fn discard_rows(lake: &Lake, rows: &SilverRows) -> Result<()> {
+    rows.tables.iter().try_for_each(|rows| lake.discard(&rows.table, &rows.files))?;
+    lake.discard(quarantine::PATH, &rows.quarantine)
 }
 
 /// Whether the object is still what was read. Its time counts, too: the content may have been another one meanwhile.

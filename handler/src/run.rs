@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Rested};
 use crate::budget::Budget;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -45,13 +45,14 @@ pub struct Warm {
     tables: Arc<Tables>,
     settings: Settings,
     engine: OnceCell<Engine>,
+    rested: Option<Rested>,
 }
 
 impl Warm {
     /// What is there before the first run.
     pub fn new(lake: Arc<Lake>, project: Project, settings: Settings) -> Self {
         let tables = Arc::new(Tables::new(Arc::clone(&lake)));
-        Self { project: Arc::new(project), lake, tables, settings, engine: OnceCell::new() }
+        Self { project: Arc::new(project), lake, tables, settings, engine: OnceCell::new(), rested: None }
     }
 
     /// Puts the project in force and begins an attempt, which has some time.
@@ -59,9 +60,9 @@ impl Warm {
     /// # Errors
     /// [`Error::Superseded`], [`Error::Io`], [`Error::Document`].
     pub fn begin(self, started_at: DateTime<Utc>, budget: Budget) -> Result<Run> {
-        let Self { lake, tables, project, settings, engine } = self;
+        let Self { lake, tables, project, settings, engine, rested } = self;
         let in_force = put_in_force(&lake, &project, &settings)?;
-        let attempt = Arc::new(Attempt::begin(&lake)?);
+        let attempt = Arc::new(Attempt::begin(&lake, rested)?);
         if let Some(engine) = engine.get() {
             engine.stop_at(budget.end());
         }
@@ -78,13 +79,14 @@ impl Run {
         Warm::new(lake, project, settings).begin(started_at, Budget::unlimited())
     }
 
-    /// Ends the attempt and keeps what the next run can use.
+    /// Ends the attempt, which holds no object any more, and keeps what the next run can use.
     pub fn rest(self) -> Warm {
-        let Self { lake, tables, project, settings, engine, .. } = self;
+        let Self { lake, tables, project, settings, engine, attempt, .. } = self;
         if let Some(engine) = engine.get() {
             engine.stop_at(None);
         }
-        Warm { project, lake, tables, settings, engine }
+        let rested = Arc::into_inner(attempt).and_then(Attempt::rest);
+        Warm { project, lake, tables, settings, engine, rested }
     }
 
     /// What `lanes` threads need to work for this run side by side.

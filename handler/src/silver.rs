@@ -3,7 +3,7 @@
 //! staged ([`crate::staging`]).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
@@ -85,19 +85,26 @@ pub struct Work<'a> {
     pub again: bool,
     /// How much time there is.
     pub budget: Budget,
-    /// Objects that were opened for the survey and will be read again.
-    pub inputs: Mutex<HashMap<String, Arc<dyn Input>>>,
+    /// Its objects' bytes.
+    pub opened: &'a Opened<'a>,
 }
 
-/// How many objects stay open between the survey and the reading.
+/// Objects that were opened and will be read, perhaps more than once.
+pub struct Opened<'a> {
+    lake: &'a Lake,
+    inputs: Mutex<HashMap<String, Arc<dyn Input>>>,
+}
+
+/// How many objects stay open at once.
 const OPEN: usize = 256;
 
-impl Work<'_> {
-    /// Opens objects side by side, so that their bytes are on their way when they are surveyed.
-    pub fn open_ahead(&self, objects: &[RawObject]) {
-        let ahead = &objects[..objects.len().min(OPEN)];
-        // What cannot be opened says so when it is surveyed.
-        parallel(self.lake.width(), ahead, |object| self.open(object).ok());
+impl<'a> Opened<'a> {
+    /// Opens objects, so that their bytes are on their way when they are read.
+    pub fn ahead(lake: &'a Lake, objects: &[RawObject]) -> Self {
+        let opened = Self { lake, inputs: Mutex::default() };
+        // What cannot be opened says so when it is read.
+        parallel(lake.width(), &objects[..objects.len().min(OPEN)], |object| opened.open(object).ok());
+        opened
     }
 
     /// The object's bytes.
@@ -105,12 +112,12 @@ impl Work<'_> {
     /// # Errors
     /// [`Error::Io`], [`Error::S3`], [`Error::Key`].
     pub fn open(&self, object: &RawObject) -> Result<Arc<dyn Input>> {
-        if let Some(input) = self.inputs.lock().unwrap_or_else(PoisonError::into_inner).get(&object.key) {
+        if let Some(input) = self.locked().get(&object.key) {
             return Ok(Arc::clone(input));
         }
         let input = self.lake.open_raw(object)?;
-        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.lake.width() > 1 && inputs.len() < OPEN {
+        let mut inputs = self.locked();
+        if !self.lake.is_local() && inputs.len() < OPEN {
             inputs.insert(object.key.clone(), Arc::clone(&input));
         }
         Ok(input)
@@ -118,9 +125,15 @@ impl Work<'_> {
 
     /// Lets go of an object's bytes.
     pub fn close(&self, object: &RawObject) {
-        self.inputs.lock().unwrap_or_else(PoisonError::into_inner).remove(&object.key);
+        self.locked().remove(&object.key);
     }
 
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Arc<dyn Input>>> {
+        self.inputs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Work<'_> {
     /// Looks at an object's columns and settles how they map to the contract, which may grow.
     ///
     /// # Errors
@@ -130,7 +143,7 @@ impl Work<'_> {
             Ok(options) => options,
             Err(reason) => return Ok(Surveyed { object, options: None, mapping: Err(reason) }),
         };
-        let input = self.open(&object)?;
+        let input = self.opened.open(&object)?;
         let options = match judged(&object.key, records::settle(&*input, &options))? {
             Ok(settled) => settled,
             Err(reason) => return Ok(Surveyed { object, options: Some(options), mapping: Err(reason) }),

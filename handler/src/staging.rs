@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use records::{Passed, Plan};
 
+use crate::attempt::mark;
 use crate::check;
 use crate::contract::{Contract, Mapping, is_added, visible};
 use crate::data_file::{DataFile, DataFileWriter, Target};
@@ -112,7 +113,7 @@ impl<'a, 'e> Staging<'a, 'e> {
         plan: &Plan,
         (rows, rejects): (&mut DataFileWriter, &mut DataFileWriter),
     ) -> Verdict<Counts> {
-        let input = self.work.open(self.object)?;
+        let input = self.work.opened.open(self.object)?;
         let lineage = self.lineage();
         let mut reader = match judged(&self.object.key, records::read(&*input, options, plan))? {
             Ok(reader) => reader,
@@ -310,7 +311,7 @@ impl<'a, 'e> Staging<'a, 'e> {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         Target {
             folder: self.work.lake.local(&format!("silver/{table}")),
-            name: format!("{}-{}-{}", receipt::object_name(&self.object.key), &self.work.attempt[..8], &unique[..8]),
+            name: format!("{}-{}-{}", receipt::object_name(&self.object.key), mark(self.work.attempt), &unique[..8]),
             schema: Arc::clone(schema),
             partition_by,
         }

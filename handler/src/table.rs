@@ -89,13 +89,13 @@ impl Tables {
         self.conflicts.load(Ordering::Relaxed)
     }
 
-    /// Looks at tables side by side; then [`Table::seen`] tells what was found.
+    /// Looks at tables side by side, as far as is needed; then [`Table::seen`] tells what was found.
     ///
     /// # Errors
-    /// As [`Table::glance`].
-    pub fn look(&self, names: &[String]) -> Result<()> {
+    /// As [`Table::load`].
+    pub fn look(&self, names: &[String], needs: Needs) -> Result<()> {
         let runtime = Handle::current();
-        let look = |name: &String| runtime.block_on(self.table(name).glance()).map(|_| ());
+        let look = |name: &String| runtime.block_on(self.table(name).newest(needs)).map(|_| ());
         block_in_place(|| parallel(self.lake.width(), names, look)).into_iter().collect()
     }
 
@@ -150,6 +150,14 @@ impl Table {
         self.lake.fetch(&self.name, files.into_iter().map(|file| (file.path.as_str(), file.size)))
     }
 
+    /// The newest version as far as it is needed; `None` when the table does not exist.
+    async fn newest(&self, needs: Needs) -> Result<Option<Arc<Snapshot>>> {
+        match needs {
+            Needs::Files => self.load().await,
+            Needs::Glance => self.glance().await,
+        }
+    }
+
     /// The newest version; `None` when the table does not exist. What was seen last is taken where the log has no
     /// newer commit.
     ///
@@ -191,10 +199,10 @@ impl Table {
     }
 
     /// What a commit may be tried on without another look: it fails if that is no longer the newest version.
-    fn recent(&self, needs: Needs) -> Option<Arc<Snapshot>> {
+    fn recent(&self, needs: Needs) -> Option<Seen> {
         let seen = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let enough = needs == Needs::Glance || !seen.snapshot.glanced;
-        (!self.lake.is_local() && enough && seen.at.elapsed() < RECENT).then_some(seen.snapshot)
+        (!self.lake.is_local() && enough && seen.at.elapsed() < RECENT).then_some(seen)
     }
 
     /// What cannot be told from another table's is not remembered.
@@ -287,7 +295,8 @@ impl Table {
 
     /// Reads the log.
     async fn open(&self) -> Result<Option<Arc<Snapshot>>> {
-        if self.seen().is_none() && self.newest_commit()?.is_none() {
+        // In a bucket to find that out costs as much as to read the log.
+        if self.lake.is_local() && self.seen().is_none() && self.newest_commit()?.is_none() {
             return Ok(None);
         }
         let log = self.log()?;
@@ -318,24 +327,25 @@ impl Table {
     }
 
     /// Decides a change against the newest version and commits it to exactly the next, until it succeeds.
-    /// Returns the snapshot that holds it, and the note of the decision.
+    /// Returns the snapshot that holds it, and the note of the decision. `decide` is told since when that version is known.
     ///
     /// # Errors
     /// What `decide` returns; [`Error::Contended`] when others won until `patience` was over; [`Error::Delta`].
     pub async fn commit<T>(
         &self,
         (patience, needs): (Duration, Needs),
-        mut decide: impl FnMut(Option<&Snapshot>) -> Result<Decision<T>>,
+        mut decide: impl FnMut(Option<&Snapshot>, Instant) -> Result<Decision<T>>,
     ) -> Result<(Option<Arc<Snapshot>>, T)> {
         let started = Instant::now();
         let mut round = 0_u32;
         loop {
-            let snapshot = match (self.recent(needs).filter(|_| round == 0), needs) {
-                (Some(recent), _) => Some(recent),
-                (None, Needs::Files) => self.load().await?,
-                (None, Needs::Glance) => self.glance().await?,
+            let recent = self.recent(needs).filter(|_| round == 0);
+            let known_since = recent.as_ref().map(|seen| seen.at);
+            let snapshot = match recent {
+                Some(recent) => Some(recent.snapshot),
+                None => self.newest(needs).await?,
             };
-            let (change, note) = match decide(snapshot.as_deref())? {
+            let (change, note) = match decide(snapshot.as_deref(), known_since.unwrap_or_else(Instant::now))? {
                 Decision::Leave(note) => return Ok((snapshot, note)),
                 Decision::Commit(change, note) => (change, note),
             };

@@ -42,7 +42,7 @@ pub async fn vacuum(lake: &Arc<Lake>, retain: Duration, dry_run: bool) -> Result
         let mut needed: BTreeSet<String> = snapshot.files.iter().map(|file| file.path.clone()).collect();
         needed.extend(table.removed_within(snapshot.version, retain).await?);
         for file in files {
-            let at_work = working.iter().any(|attempt| file.name.contains(&attempt[..8]));
+            let at_work = working.iter().any(|attempt| file.name.contains(attempt::lease_mark(attempt)));
             let age = (Utc::now() - file.modified).to_std().unwrap_or_default();
             if needed.contains(&file.name) || at_work || age < retain {
                 continue;

@@ -33,6 +33,19 @@ pub struct Deployed {
     outputs: BTreeMap<String, String>,
 }
 
+impl Deployed {
+    /// The end of every deployment: gold that is stale under the new image is refreshed.
+    fn refreshing(
+        session: &Session,
+        (stack, function): (Stack, &Function<'_>),
+        (changed, image): (bool, Image),
+    ) -> Result<Self, Error> {
+        let refresh = session.progress.step("refresh gold", || function.refresh())?;
+        let (image, generation) = (image.uri, function.generation());
+        Ok(Self { stack: stack.name, changed, image, generation, refresh, outputs: stack.outputs })
+    }
+}
+
 impl fmt::Display for Deployed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let changed = if self.changed { "deployed" } else { "no changes" };
@@ -60,15 +73,7 @@ pub fn deploy(session: &Session, wanted: &Deploy) -> Result<Deployed, Error> {
     let stack = ready(session)?.ok_or_else(|| Error::Refused(format!("stack {} is gone", stack.name)))?;
     let function = function(session, &stack)?;
     let function = function.ok_or_else(|| Error::Refused(format!("stack {} has no function", stack.name)))?;
-    let refresh = session.progress.step("refresh gold", || function.refresh())?;
-    Ok(Deployed {
-        stack: stack.name,
-        changed,
-        image: image.uri,
-        generation: function.generation(),
-        refresh,
-        outputs: stack.outputs,
-    })
+    Deployed::refreshing(session, (stack, &function), (changed, image))
 }
 
 /// What deploying would change. Leaves nothing behind.
@@ -106,15 +111,7 @@ pub fn hotswap(session: &Session, made: &crate::cli::Image) -> Result<Deployed, 
     if changed {
         session.progress.step("swap the image", || function.swap(&image))?;
     }
-    let refresh = session.progress.step("refresh gold", || function.refresh())?;
-    Ok(Deployed {
-        stack: stack.name,
-        changed,
-        image: image.uri,
-        generation: function.generation(),
-        refresh,
-        outputs: stack.outputs,
-    })
+    Deployed::refreshing(session, (stack, &function), (changed, image))
 }
 
 /// The stack, if it can be changed. What an earlier first deployment left without ever standing is removed.

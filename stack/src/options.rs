@@ -92,8 +92,9 @@ pub struct Options {
     pub log: String,
     /// How long log lines stay, in days.
     pub log_retention: Retention,
-    /// Above how many quarantined records in five minutes there is an alarm.
-    pub quarantined_records: Bounded<0, 1_000_000_000>,
+    /// Above which share of quarantined records, in percent, there is an alarm: the average over the invocations of five
+    /// minutes.
+    pub quarantined_percent: Bounded<0, 100>,
     /// How many images stay in the repository.
     pub images: Bounded<2, 1_000>,
     /// The network that the function runs in.
@@ -122,7 +123,7 @@ impl Default for Options {
             maximum_concurrency: MaximumConcurrency::of::<8>(),
             log: "info".to_owned(),
             log_retention: Retention::Days30,
-            quarantined_records: Bounded::of::<100>(),
+            quarantined_percent: Bounded::of::<5>(),
             images: Bounded::of::<20>(),
             network: Network::None,
             state_machine: None,

@@ -28,6 +28,15 @@ pub fn parallel<T: Sync, R: Send>(width: usize, items: &[T], work: impl Fn(&T) -
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Does two things at once.
+pub fn both<A: Send, B>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        (first.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), second)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::parallel;

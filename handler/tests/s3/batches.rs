@@ -52,6 +52,15 @@ pub(crate) fn add_large(world: &World<'_>, number: usize) {
     world.write(&File::new("notes/large.csv", &text, Packing::Plain));
 }
 
+/// A file of some 40 MB whose rows take little room when they are stored.
+pub(crate) fn add_long(world: &World<'_>) {
+    let mut text = "id,label,seen\n".to_owned();
+    for id in 0..100_000 {
+        let _ = writeln!(text, "{},{:0400},2024-01-01", id % 100, id % 7);
+    }
+    world.write(&File::new("notes/long.csv", &text, Packing::Plain));
+}
+
 /// Sends one of many files in some version; its key.
 pub(crate) fn send(world: &World<'_>, file: usize, version: usize) -> String {
     let key = key_of(file);

@@ -197,6 +197,21 @@ fn any_request_for_a_large_object_may_fail() {
     tell(&told);
 }
 
+/// The bytes cross the network once for the types and once for the rows, and are never all there.
+#[test]
+fn an_object_larger_than_the_temporary_folder_may_hold_is_streamed() {
+    let server = Server::start();
+    let mut world = prepared(&server, false);
+    batches::add_long(&world);
+    world.temporary = Some(16);
+    let done = world.ingest(Plan::Calm);
+    assert!(done.is_complete(), "{done}");
+    let fetched = done.seen.iter().filter(|seen| seen.method == "GET" && seen.path.contains("/notes/long.csv"));
+    // Ranges of 4 MiB.
+    assert!(fetched.count() >= 20, "{done}");
+    world.check().unwrap_or_else(|wrong| panic!("{wrong}\n{done}"));
+}
+
 #[test]
 fn long_runs_end_with_the_right_tables_whatever_goes_wrong() {
     let server = Server::start();

@@ -34,6 +34,8 @@ pub(crate) struct World<'s> {
     /// What the local copy of the lake holds: key to `ETag`.
     copied: BTreeMap<PathBuf, String>,
     processes: AtomicU64,
+    /// How much of the folder for temporary files a process may use, in MiB.
+    pub(crate) temporary: Option<u64>,
 }
 
 /// A process at work.
@@ -62,7 +64,7 @@ impl<'s> World<'s> {
             fs::create_dir(folder.path().join(name)).expect("a new folder takes folders");
         }
         let name = format!("w{}", WORLDS.fetch_add(1, Ordering::Relaxed));
-        Self { server, name, folder, copied: BTreeMap::new(), processes: AtomicU64::new(0) }
+        Self { server, name, folder, copied: BTreeMap::new(), processes: AtomicU64::new(0), temporary: None }
     }
 
     /// The prefix of its zones.
@@ -111,6 +113,7 @@ impl<'s> World<'s> {
         command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", proxy.port));
         command.envs(ACCESS);
         command.envs([("PINTAIL_THREADS", "2"), ("PINTAIL_MEMORY_MB", "256")]).stdin(Stdio::null());
+        command.envs(self.temporary.map(|mebibytes| ("PINTAIL_TEMP_MB", mebibytes.to_string())));
         command.stdout(fs::File::create(&out).expect("a file for stdout"));
         command.stderr(fs::File::create(&error).expect("a file for stderr"));
         proxy.watch(command.spawn().expect("pintail starts"));

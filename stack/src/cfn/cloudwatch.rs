@@ -40,6 +40,7 @@ pub enum ComparisonOperator {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Statistic {
+    Average,
     Maximum,
     Sum,
 }

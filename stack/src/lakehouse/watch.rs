@@ -89,8 +89,9 @@ impl Watched {
         Self { namespace: SQS, metric, dimension, statistic: Statistic::Maximum, period: MINUTE }
     }
 
-    fn ours(metric: &'static str) -> Self {
-        Self { namespace: OURS, metric, dimension: None, statistic: Statistic::Sum, period: FIVE_MINUTES }
+    fn ours(lake: &Lake, metric: &'static str, statistic: Statistic) -> Self {
+        let dimension = Some(("Function", lake.function_name.clone()));
+        Self { namespace: OURS, metric, dimension, statistic, period: FIVE_MINUTES }
     }
 }
 
@@ -103,13 +104,14 @@ fn alarms(
     let dead = Watched::queue(dead_letters, "ApproximateNumberOfMessagesVisible");
     let duration = Watched::function(lake, "Duration", Statistic::Maximum);
     let near = f64::from(lake.options.timeout.number()) * 1000.0 * 0.8;
-    let records = f64::from(lake.options.quarantined_records.number());
+    let quarantined = Watched::ours(lake, "QuarantinedPercent", Statistic::Average);
+    let share = f64::from(lake.options.quarantined_percent.number());
     let mut alarms = vec![
         ("DeadLettersAlarm", dead, 0.0, "An upload failed too often: see the dead-letter queue"),
         ("ErrorsAlarm", sum("Errors"), 0.0, "The function failed"),
         ("ThrottlesAlarm", sum("Throttles"), 0.0, "The function was throttled"),
         ("DurationAlarm", duration, near, "An invocation took more than 80 % of the time-out"),
-        ("QuarantineAlarm", Watched::ours("Quarantined"), records, "Many records are quarantined"),
+        ("QuarantineAlarm", quarantined, share, "A large share of the records is quarantined"),
     ];
     if let Some(queue) = queue {
         let oldest = Watched::queue(queue, "ApproximateAgeOfOldestMessage");
@@ -151,29 +153,28 @@ fn dashboard(lake: &Lake, (queue, dead_letters): (Option<&Handle<Queue>>, &Handl
     let age = queue.map(
         |queue| json!([SQS, "ApproximateAgeOfOldestMessage", "QueueName", queue.queue_name(), {"yAxis": "right"}]),
     );
+    let ours = |metric: &str| json!([OURS, metric, "Function", name]);
+    let right = |metric: &str| json!([OURS, metric, "Function", name, {"yAxis": "right"}]);
+    let search = |dimension: &str, metric: &str, stat: &str| {
+        let words = format!("SEARCH('{{{OURS},Function,{dimension}}} Function=\"");
+        let rest = format!("\" MetricName=\"{metric}\"', '{stat}', 300)");
+        let expression: Value<String> = sub![&words, name, &rest];
+        json!([[{"expression": expression, "id": metric.to_lowercase()}]])
+    };
     let lambda = |metric: &str, stat: &str| json!([LAMBDA, metric, "FunctionName", name, {"stat": stat}]);
     let widgets = [
-        (
-            "Files and bytes",
-            json!([[OURS, "Files"], [OURS, "Failed"], [OURS, "BytesIn", {"yAxis": "right"}], [OURS, "BytesOut", {"yAxis": "right"}]]),
-        ),
-        ("Records", json!([[OURS, "Records"], [OURS, "Accepted"], [OURS, "Quarantined"], [OURS, "Withheld"]])),
-        (
-            "Quarantined by source",
-            json!([[{"expression": format!("SEARCH('{{{OURS},Source}} MetricName=\"Quarantined\"', 'Sum', 300)"), "id": "quarantined"}]]),
-        ),
-        (
-            "Steps, 95th percentile in ms",
-            json!([[{"expression": format!("SEARCH('{{{OURS},Step}} MetricName=\"Duration\"', 'p95', 300)"), "id": "steps"}]]),
-        ),
+        ("Files and bytes", json!([ours("Files"), ours("Failed"), right("BytesIn"), right("BytesOut")])),
+        ("Records", json!([ours("Records"), ours("Accepted"), ours("Quarantined"), ours("Withheld")])),
+        ("Quarantined by source", search("Source", "Quarantined", "Sum")),
+        ("Steps, 95th percentile in ms", search("Step", "Duration", "p95")),
         (
             "Invocations",
             json!([
                 lambda("Invocations", "Sum"),
                 lambda("Errors", "Sum"),
                 lambda("Throttles", "Sum"),
-                [OURS, "ColdStart"],
-                [OURS, "CommitConflicts"]
+                ours("ColdStart"),
+                ours("CommitConflicts")
             ]),
         ),
         ("Latency in ms", json!([lambda("Duration", "p50"), lambda("Duration", "p95"), lambda("Duration", "Maximum")])),
