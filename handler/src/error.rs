@@ -204,20 +204,24 @@ pub enum Fault {
     Machine,
 }
 
-/// What S3 answered, for people. It does not say itself which right is missing where it was only asked to look.
+/// What S3 answered, for people. Which right is missing S3 does not say to who only looks, and not always to others.
 fn told(action: &str, status: Option<u16>, code: Option<&str>) -> String {
-    let right = match action {
-        "look at" | "read" => "s3:GetObject or, where the object is, s3:ListBucket",
-        "list" => "s3:ListBucket",
-        "remove" => "s3:DeleteObject",
-        "abort the upload of" => "s3:AbortMultipartUpload",
-        _ => "s3:PutObject",
-    };
     match (status, code) {
-        (Some(403), _) => format!(": S3 answers 403: the right {right} is missing"),
+        (Some(403), _) => format!(": S3 answers 403: {}", missing(action)),
         (Some(status), Some(code)) => format!(": S3 answers {status} {code}"),
         (Some(status), None) => format!(": S3 answers {status}"),
         (None, _) => String::new(),
+    }
+}
+
+/// What is missing where S3 refuses an action.
+fn missing(action: &str) -> &'static str {
+    match action {
+        "look at" | "read" => "s3:GetObject is missing, or, without s3:ListBucket, the object",
+        "list" => "s3:ListBucket is missing",
+        "remove" => "s3:DeleteObject is missing",
+        "abort the upload of" => "s3:AbortMultipartUpload is missing",
+        _ => "s3:PutObject is missing",
     }
 }
 

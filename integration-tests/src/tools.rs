@@ -64,7 +64,7 @@ fn make_aws_cli() -> Result<PathBuf, Error> {
     Ok(folder.join("bin/aws"))
 }
 
-/// The programs `bootstrap` and `pintail`, built by cargo once per run of the tests.
+/// The folder of the programs `bootstrap`, `pintail` and `stack`, built by cargo once per run of the tests.
 ///
 /// # Errors
 /// With what cargo says.
@@ -80,7 +80,7 @@ fn build_programs() -> Result<PathBuf, Error> {
     names().filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")).for_each(|name| {
         cargo.env_remove(name);
     });
-    let words = ["build", "--quiet", "--locked", "--workspace", "--test", "function"];
+    let words = ["build", "--quiet", "--locked", "--workspace", "--bins", "--test", "function"];
     run(cargo.current_dir(workspace()).args(words))?;
     Ok(target()?.join("debug"))
 }
