@@ -293,21 +293,30 @@ impl Table {
         }
     }
 
+    /// Reads the log as it is now, if there is one.
+    async fn load(&self) -> Result<(Log, DeltaTable, Result<(), DeltaTableError>)> {
+        let log = self.log()?;
+        let mut table = DeltaTable::new(Arc::clone(&log.store));
+        let opened = table.load().await;
+        Ok((log, table, opened))
+    }
+
     /// Reads the log.
     async fn open(&self) -> Result<Option<Arc<Snapshot>>> {
         // In a bucket to find that out costs as much as to read the log.
         if self.lake.is_local() && self.seen().is_none() && self.newest_commit()?.is_none() {
             return Ok(None);
         }
-        let log = self.log()?;
-        let mut table = DeltaTable::new(Arc::clone(&log.store));
-        match table.load().await {
-            Err(DeltaTableError::NotATable(_)) if self.newest_commit()?.is_none() => {
+        let (mut log, mut table, mut opened) = self.load().await?;
+        if matches!(opened, Err(DeltaTableError::NotATable(_))) {
+            if self.newest_commit()?.is_none() {
                 *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 return Ok(None);
             }
-            opened => opened.map_err(delta_error(&self.name))?,
+            // Somebody made it between the two looks.
+            (log, table, opened) = self.load().await?;
         }
+        opened.map_err(delta_error(&self.name))?;
         let snapshot = Arc::new(self.snapshot(&table)?);
         self.remember(&snapshot, self.commit_of(snapshot.version, &log));
         Ok(Some(snapshot))

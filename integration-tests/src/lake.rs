@@ -97,7 +97,7 @@ impl Lake {
         let (outputs, image) = std::thread::scope(|scope| {
             let image = scope.spawn(|| context.build());
             let outputs = deploy_by_hand(&cloud, &template);
-            (outputs, image.join().unwrap_or_else(std::panic::resume_unwind))
+            (outputs, image.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
         let (outputs, template) = (outputs?, read_json(&path)?);
         let function = Arc::new(Function::new(image?, cloud.network.clone(), environment(&cloud, &template)));
