@@ -294,7 +294,7 @@ impl Table {
     }
 
     /// Reads the log as it is now, if there is one.
-    async fn load(&self) -> Result<(Log, DeltaTable, Result<(), DeltaTableError>)> {
+    async fn read_log(&self) -> Result<(Log, DeltaTable, Result<(), DeltaTableError>)> {
         let log = self.log()?;
         let mut table = DeltaTable::new(Arc::clone(&log.store));
         let opened = table.load().await;
