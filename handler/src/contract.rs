@@ -17,8 +17,13 @@ use crate::stored::stored_schema;
 pub const RESCUED: &str = "_rescued";
 
 /// The columns that say where a row came from.
-pub const LINEAGE: [&str; 5] =
-    ["_source_key", "_source_version", "_source_modified_at", "_ingested_at", "_record_number"];
+pub const LINEAGE: [&str; 5] = ["_source_key", "_source_version", MODIFIED_AT, INGESTED_AT, RECORD_NUMBER];
+
+/// The lineage column with the time of the object.
+pub const MODIFIED_AT: &str = "_source_modified_at";
+
+/// The lineage column with the time of its processing.
+pub const INGESTED_AT: &str = "_ingested_at";
 
 /// The lineage column that only plain records have.
 pub const RECORD_NUMBER: &str = "_record_number";

@@ -11,10 +11,12 @@ use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 
+use crate::contract::{INGESTED_AT, MODIFIED_AT, RECORD_NUMBER};
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::statistics;
@@ -148,11 +150,7 @@ impl DataFileWriter {
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         fault::before_write();
         let file = File::create_new(&full).map_err(Error::io("create", &full))?;
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
-            .set_created_by("pintail".to_owned())
-            .build();
-        let writer = ArrowWriter::try_new(file, Arc::clone(&self.target.schema), Some(properties))
+        let writer = ArrowWriter::try_new(file, Arc::clone(&self.target.schema), Some(properties()))
             .map_err(|error| parquet_error(&path, &error))?;
         Ok(Open { path, writer, rows: 0 })
     }
@@ -175,6 +173,23 @@ impl DataFileWriter {
         self.written.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(self.written)
     }
+}
+
+/// How files are written.
+fn properties() -> WriterProperties {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_created_by("pintail".to_owned());
+    // Numbers that count up, and times that are all the same: their differences take next to no room, and no dictionary.
+    let steady = [MODIFIED_AT, INGESTED_AT, RECORD_NUMBER];
+    let steady = steady.into_iter().map(ColumnPath::from);
+    steady
+        .fold(properties, |properties, column| {
+            properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED)
+        })
+        .build()
 }
 
 fn data_file(

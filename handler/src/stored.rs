@@ -111,7 +111,7 @@ pub fn stored_batch(batch: &RecordBatch, schema: &SchemaRef) -> std::result::Res
 }
 
 fn stored_column(column: &ArrayRef, target: &DataType) -> std::result::Result<ArrayRef, ArrowError> {
-    if let (DataType::Decimal128(_, _), Some(decimals)) =
+    if let (DataType::Decimal128(38, _), Some(decimals)) =
         (target, column.as_any().downcast_ref::<arrow::array::Decimal128Array>())
     {
         // DuckDB hands HUGEINT over as decimal(38,0) without looking whether it fits.

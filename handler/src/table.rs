@@ -41,16 +41,27 @@ pub struct Table {
     lake: Arc<Lake>,
     /// Commits that other writers won, of all tables that were opened together.
     conflicts: Arc<AtomicU64>,
-    /// The version that was seen last; never trusted without a look at the log.
+    /// What was seen last; never trusted without a look at the log.
     last: Arc<Mutex<Option<Seen>>>,
 }
 
-/// A version that was loaded or committed, with what tells its commit from another table's of the same name.
+/// The version that was loaded or committed, with what tells its commit from another table's of the same name; `None`
+/// where there was no table.
 #[derive(Clone)]
 struct Seen {
-    snapshot: Arc<Snapshot>,
-    commit: String,
+    found: Option<(Arc<Snapshot>, String)>,
     at: Instant,
+}
+
+impl Seen {
+    /// Whether all is known that is needed.
+    fn has(&self, needs: Needs) -> bool {
+        needs == Needs::Glance || self.found.as_ref().is_none_or(|(snapshot, _)| !snapshot.glanced)
+    }
+
+    fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.found.as_ref().map(|(snapshot, _)| Arc::clone(snapshot))
+    }
 }
 
 /// How old a look may be on which a commit is tried without another one.
@@ -164,10 +175,10 @@ impl Table {
     /// # Errors
     /// [`Error::Delta`] and [`Error::Table`] for a log that cannot be read.
     pub async fn load(&self) -> Result<Option<Arc<Snapshot>>> {
-        if let Some(snapshot) = self.still_newest()?.filter(|snapshot| !snapshot.glanced) {
-            return Ok(Some(snapshot));
+        match self.still_so()? {
+            Some(seen) if seen.has(Needs::Files) => Ok(seen.snapshot()),
+            _ => self.open().await,
         }
-        self.open().await
     }
 
     /// The version that was seen last with its files, without another look where they are known; a newer one where
@@ -176,39 +187,53 @@ impl Table {
     /// # Errors
     /// As [`Table::load`].
     pub async fn load_seen(&self) -> Result<Option<Arc<Snapshot>>> {
-        match self.seen() {
-            Some(snapshot) if !snapshot.glanced => Ok(Some(snapshot)),
+        match self.last() {
+            Some(seen) if seen.has(Needs::Files) => Ok(seen.snapshot()),
             _ => self.open().await,
         }
     }
 
     /// The version that was seen last.
     pub fn seen(&self) -> Option<Arc<Snapshot>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|seen| Arc::clone(&seen.snapshot))
+        self.last()?.snapshot()
     }
 
-    fn still_newest(&self) -> Result<Option<Arc<Snapshot>>> {
-        let Some(seen) = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return Ok(None) };
-        let commits = self.lake.commits(&self.name, seen.snapshot.version)?;
-        let same =
-            matches!(&commits[..], [(version, commit)] if (*version, commit) == (seen.snapshot.version, &seen.commit));
-        if same {
-            self.remember(&seen.snapshot, Some(seen.commit));
-        }
-        Ok(same.then_some(seen.snapshot))
+    fn last(&self) -> Option<Seen> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was seen last, where the log has no newer commit and no other.
+    fn still_so(&self) -> Result<Option<Seen>> {
+        let Some(seen) = self.last() else { return Ok(None) };
+        let from = seen.found.as_ref().map_or(0, |(snapshot, _)| snapshot.version);
+        let commits = self.lake.commits(&self.name, from)?;
+        let same = match (&commits[..], &seen.found) {
+            ([], None) => true,
+            ([(version, commit)], Some((snapshot, seen))) => (*version, commit) == (snapshot.version, seen),
+            _ => false,
+        };
+        Ok(same.then(|| self.remember(seen.found)))
     }
 
     /// What a commit may be tried on without another look: it fails if that is no longer the newest version.
     fn recent(&self, needs: Needs) -> Option<Seen> {
-        let seen = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let enough = needs == Needs::Glance || !seen.snapshot.glanced;
-        (!self.lake.is_local() && enough && seen.at.elapsed() < RECENT).then_some(seen)
+        self.last().filter(|seen| !self.lake.is_local() && seen.has(needs) && seen.at.elapsed() < RECENT)
     }
 
-    /// What cannot be told from another table's is not remembered.
-    fn remember(&self, snapshot: &Arc<Snapshot>, commit: Option<String>) {
-        let seen = commit.map(|commit| Seen { snapshot: Arc::clone(snapshot), commit, at: Instant::now() });
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    fn remember(&self, found: Option<(Arc<Snapshot>, String)>) -> Seen {
+        let seen = Seen { found, at: Instant::now() };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen.clone());
+        seen
+    }
+
+    /// Remembers a version, unless its commit cannot be told from another table's.
+    fn remember_version(&self, snapshot: &Arc<Snapshot>, commit: Option<String>) {
+        match commit {
+            Some(commit) => {
+                self.remember(Some((Arc::clone(snapshot), commit)));
+            }
+            None => *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None,
+        }
     }
 
     /// What tells the commit of a version, by the log through which it was read or written.
@@ -231,18 +256,17 @@ impl Table {
     /// # Errors
     /// As [`Table::load`].
     pub async fn glance(&self) -> Result<Option<Arc<Snapshot>>> {
-        if let Some(snapshot) = self.still_newest()? {
-            return Ok(Some(snapshot));
+        if let Some(seen) = self.still_so()? {
+            return Ok(seen.snapshot());
         }
         let Some((version, commit)) = self.newest_commit()? else {
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            return Ok(None);
+            return Ok(self.remember(None).snapshot());
         };
         for action in self.actions(version).await?.unwrap_or_default() {
             if let Action::Metadata(metadata) = action {
                 let metadata = serde_json::to_value(metadata).unwrap_or_default();
                 let snapshot = Arc::new(self.described(&metadata, version)?);
-                self.remember(&snapshot, Some(commit));
+                self.remember(Some((Arc::clone(&snapshot), commit)));
                 return Ok(Some(snapshot));
             }
         }
@@ -305,20 +329,19 @@ impl Table {
     async fn open(&self) -> Result<Option<Arc<Snapshot>>> {
         // In a bucket to find that out costs as much as to read the log.
         if self.lake.is_local() && self.seen().is_none() && self.newest_commit()?.is_none() {
-            return Ok(None);
+            return Ok(self.remember(None).snapshot());
         }
-        let (mut log, mut table, mut opened) = self.load().await?;
+        let (mut log, mut table, mut opened) = self.read_log().await?;
         if matches!(opened, Err(DeltaTableError::NotATable(_))) {
-            if self.newest_commit()?.is_none() {
-                *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                return Ok(None);
+            if self.lake.commits(&self.name, 0)?.is_empty() {
+                return Ok(self.remember(None).snapshot());
             }
             // Somebody made it between the two looks.
-            (log, table, opened) = self.load().await?;
+            (log, table, opened) = self.read_log().await?;
         }
         opened.map_err(delta_error(&self.name))?;
         let snapshot = Arc::new(self.snapshot(&table)?);
-        self.remember(&snapshot, self.commit_of(snapshot.version, &log));
+        self.remember_version(&snapshot, self.commit_of(snapshot.version, &log));
         Ok(Some(snapshot))
     }
 
@@ -351,7 +374,7 @@ impl Table {
             let recent = self.recent(needs).filter(|_| round == 0);
             let known_since = recent.as_ref().map(|seen| seen.at);
             let snapshot = match recent {
-                Some(recent) => Some(recent.snapshot),
+                Some(recent) => recent.snapshot(),
                 None => self.newest(needs).await?,
             };
             let (change, note) = match decide(snapshot.as_deref(), known_since.unwrap_or_else(Instant::now))? {
@@ -373,7 +396,7 @@ impl Table {
                     if let Err(error) = self.checkpoint(version).await {
                         tracing::warn!(table = self.name, error = error.chain(), "no checkpoint was written");
                     }
-                    self.remember(&after, self.commit_of(version, &log));
+                    self.remember_version(&after, self.commit_of(version, &log));
                     return Ok((Some(after), note));
                 }
                 Err(TransactionError::VersionAlreadyExists(_)) => {

@@ -25,7 +25,7 @@ const COMBINATIONS: &[(&str, &str)] = &[
     (
         "sizes",
         "architecture = 'arm64'\nmemory = 10240\ntimeout = 900\ntemporary = 10240\nreserved-concurrency = 10\nbatch = 10\nbatch-window = 0\n\
-         maximum-concurrency = 2\nlog = 'debug'\nlog-retention = 365\nnoncurrent-days = 1\nquarantined-records = 1\nimages = 5",
+         maximum-concurrency = 2\nlog = 'debug'\nlog-retention = 365\nnoncurrent-days = 1\nquarantined-percent = 1\nimages = 5",
     ),
     (
         "everything",

@@ -7,7 +7,7 @@
 //! - What the tables must be comes from the oracle of the convergence tests, which reads their Delta logs and Parquet
 //!   files by itself.
 //!
-//! By default a sample: every 11th request of a batch meets a fault, every 17th kills, in turns of what can go wrong.
+//! By default a sample: every 19th request of a batch meets a fault, every 29th kills, in turns of what can go wrong.
 //! `PINTAIL_S3_STEP=1` takes every request, `PINTAIL_S3_TURNS=16` lets each of them meet all that can go wrong with it
 //! (2 for being killed), one after the other; `PINTAIL_S3_RUNS` is the number of batches that things go wrong in at random and
 //! `PINTAIL_S3_SEED` what they depend on:
@@ -151,17 +151,17 @@ impl std::fmt::Display for Tally {
 
 #[test]
 fn any_request_of_a_batch_may_fail() {
-    disturb_each(&ON_THE_WAY, 11, false);
+    disturb_each(&ON_THE_WAY, 19, false);
 }
 
 #[test]
 fn any_request_of_a_first_batch_may_fail() {
-    disturb_each(&ON_THE_WAY, 37, true);
+    disturb_each(&ON_THE_WAY, 61, true);
 }
 
 #[test]
 fn the_process_may_be_killed_at_any_request_of_a_batch() {
-    disturb_each(&KILLED, 17, false);
+    disturb_each(&KILLED, 29, false);
 }
 
 #[test]
@@ -197,7 +197,6 @@ fn any_request_for_a_large_object_may_fail() {
     tell(&told);
 }
 
-/// The bytes cross the network once for the types and once for the rows, and are never all there.
 #[test]
 fn an_object_larger_than_the_temporary_folder_may_hold_is_streamed() {
     let server = Server::start();
@@ -207,8 +206,8 @@ fn an_object_larger_than_the_temporary_folder_may_hold_is_streamed() {
     let done = world.ingest(Plan::Calm);
     assert!(done.is_complete(), "{done}");
     let fetched = done.seen.iter().filter(|seen| seen.method == "GET" && seen.path.contains("/notes/long.csv"));
-    // Ranges of 4 MiB.
-    assert!(fetched.count() >= 20, "{done}");
+    // Ten ranges, and the first ones again: nothing was kept of the look at its names.
+    assert!(fetched.count() > 10, "{done}");
     world.check().unwrap_or_else(|wrong| panic!("{wrong}\n{done}"));
 }
 
@@ -218,7 +217,7 @@ fn long_runs_end_with_the_right_tables_whatever_goes_wrong() {
     server.keep_versions();
     let (mut world, mut told) = (prepared(&server, false), Tally::default());
     let seed = setting("PINTAIL_S3_SEED", 1) as u64;
-    for number in 1..=setting("PINTAIL_S3_RUNS", 6) {
+    for number in 1..=setting("PINTAIL_S3_RUNS", 4) {
         batches::change(&world, number);
         let (turns, one_in): (&'static [Turn], u64) =
             [(&PASSING[..], 15), (&ON_THE_WAY, 100), (&PASSING, 50), (&KILLED, 200)][number % 4];
