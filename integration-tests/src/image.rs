@@ -48,13 +48,14 @@ impl Context {
         ["--context", text(&self.folder), "--bootstrap", BOOTSTRAP, "--base", &self.base]
     }
 
-    /// Builds the image; gives its id, which is the name of its content.
+    /// Builds the image; gives its id, which is the name of its content. It goes with the cloud of that address.
     ///
     /// # Errors
     /// When docker refuses.
-    pub fn build(&self) -> Result<String, Error> {
+    pub fn build(&self, address: &str) -> Result<String, Error> {
+        let tag = format!("{address}/pintail:stories");
         let (base, bootstrap) = (format!("BASE={}", self.base), format!("BOOTSTRAP={BOOTSTRAP}"));
-        let target = ["build", "--quiet", "--target", "prebuilt", "--tag", "pintail:stories"];
+        let target = ["build", "--quiet", "--target", "prebuilt", "--tag", &tag];
         docker(&[&target[..], &["--build-arg", &base, "--build-arg", &bootstrap, text(&self.folder)]].concat())
     }
 }

@@ -95,7 +95,7 @@ impl Lake {
         let path = workspace().join("template.out.json");
         let template = path.display().to_string();
         let (outputs, image) = std::thread::scope(|scope| {
-            let image = scope.spawn(|| context.build());
+            let image = scope.spawn(|| context.build(&cloud.address));
             let outputs = deploy_by_hand(&cloud, &template);
             (outputs, image.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
