@@ -17,7 +17,7 @@ use crate::{
 const BY_HAND: &str = "pintail";
 
 /// How long a lake may take to have done what it was given, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A deployed stack, and how its tables are seen by others.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ fn seen(lake: &Lake) -> Value {
 
 async fn commits(lake: &Lake) -> usize {
     let keys = lake.keys("SilverBucketName", "orders/_delta_log/").await.unwrap();
-    keys.iter().filter(|key| key.ends_with(".json")).count()
+    keys.iter().filter(|key| key.rsplit('.').next() == Some("json")).count()
 }
 
 /// The notification of S3 that the object was written, long ago.

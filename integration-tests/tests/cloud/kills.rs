@@ -29,7 +29,7 @@ async fn kill_after(lake: &Lake, table: &str, objects: usize) -> bool {
     let arrivals = lake.output("ArrivalsUrl").unwrap();
     let look = || async { Ok((written(lake, table).await?, lake.waiting(arrivals).await?)) };
     let reached = |seen: &(usize, (u32, u32))| seen.0 >= wanted || (seen.0 > wanted - objects && seen.1 == (0, 0));
-    eventually(("objects are written", Duration::from_secs(60)), look, reached).await.unwrap();
+    eventually(("objects are written", Duration::from_mins(1)), look, reached).await.unwrap();
     lake.function.as_ref().unwrap().kill().await.unwrap();
     lake.waiting(arrivals).await.unwrap() != (0, 0)
 }

@@ -82,7 +82,7 @@ async fn what_failed_for_a_missing_right_comes_back_by_replay() {
         lake.put(&format!("replayed/a b {number}.csv"), format!("number\n{number}\n")).await.unwrap();
     }
     let look = || lake.waiting(dead);
-    let failed = eventually(("dead letters", Duration::from_secs(120)), look, |waiting| *waiting == (3, 0)).await;
+    let failed = eventually(("dead letters", Duration::from_mins(2)), look, |waiting| *waiting == (3, 0)).await;
     policy.put(&policy.document);
     failed.unwrap();
     assert_eq!(lake.keys("SilverBucketName", "replayed/").await.unwrap(), [""; 0]);
