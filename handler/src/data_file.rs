@@ -11,18 +11,18 @@ use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::ParquetMetaData;
-use parquet::file::properties::WriterProperties;
-use parquet::schema::types::ColumnPath;
 
-use crate::contract::{INGESTED_AT, MODIFIED_AT, RECORD_NUMBER};
+use crate::encoding::properties;
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::statistics;
 
 /// How many partitions one writer keeps open; beyond that the files so far are closed and new ones begun.
 const OPEN_PARTITIONS: usize = 64;
+
+/// How many encoded bytes of row groups one writer keeps in memory.
+const ROW_GROUPS: usize = 128 << 20;
 
 /// A written data file, as a commit will name it.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,7 +98,8 @@ impl DataFileWriter {
     /// [`Error::Io`].
     pub fn begin_empty(&mut self) -> Result<()> {
         if self.open.is_empty() && self.written.is_empty() {
-            let open = self.begin(&Vec::new())?;
+            let nothing = RecordBatch::new_empty(Arc::clone(&self.target.schema));
+            let open = self.begin(&Vec::new(), &nothing)?;
             self.open.insert(Vec::new(), open);
         }
         Ok(())
@@ -127,17 +128,26 @@ impl DataFileWriter {
             if self.open.len() >= OPEN_PARTITIONS {
                 self.close_all()?;
             }
-            let open = self.begin(partition)?;
+            let open = self.begin(partition, batch)?;
             self.open.insert(partition.clone(), open);
         }
         if let Some(open) = self.open.get_mut(partition) {
             open.writer.write(batch).map_err(|error| parquet_error(&open.path, &error))?;
             open.rows += batch.num_rows() as u64;
         }
-        Ok(())
+        self.relieve()
     }
 
-    fn begin(&mut self, partition: &Partition) -> Result<Open> {
+    /// Ends the row groups that are in memory, where they have become too large.
+    fn relieve(&mut self) -> Result<()> {
+        if self.open.values().map(|open| open.writer.in_progress_size()).sum::<usize>() < ROW_GROUPS {
+            return Ok(());
+        }
+        let flush = |open: &mut Open| open.writer.flush().map_err(|error| parquet_error(&open.path, &error));
+        self.open.values_mut().try_for_each(flush)
+    }
+
+    fn begin(&mut self, partition: &Partition, first: &RecordBatch) -> Result<Open> {
         let mut path = String::new();
         for (column, value) in self.target.partition_by.iter().zip(partition) {
             let value = value.as_deref().map_or("__HIVE_DEFAULT_PARTITION__".to_owned(), escape);
@@ -150,7 +160,7 @@ impl DataFileWriter {
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         fault::before_write();
         let file = File::create_new(&full).map_err(Error::io("create", &full))?;
-        let writer = ArrowWriter::try_new(file, Arc::clone(&self.target.schema), Some(properties()))
+        let writer = ArrowWriter::try_new(file, Arc::clone(&self.target.schema), Some(properties(first)))
             .map_err(|error| parquet_error(&path, &error))?;
         Ok(Open { path, writer, rows: 0 })
     }
@@ -173,23 +183,6 @@ impl DataFileWriter {
         self.written.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(self.written)
     }
-}
-
-/// How files are written.
-fn properties() -> WriterProperties {
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
-        .set_created_by("pintail".to_owned());
-    // Numbers that count up, and times that are all the same: their differences take next to no room, and no dictionary.
-    let steady = [MODIFIED_AT, INGESTED_AT, RECORD_NUMBER];
-    let steady = steady.into_iter().map(ColumnPath::from);
-    steady
-        .fold(properties, |properties, column| {
-            properties
-                .set_column_dictionary_enabled(column.clone(), false)
-                .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED)
-        })
-        .build()
 }
 
 fn data_file(

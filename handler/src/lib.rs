@@ -30,6 +30,7 @@ pub mod contract;
 pub mod data_file;
 pub mod demo;
 pub mod deployed;
+pub mod encoding;
 pub mod engine;
 pub mod error;
 pub mod event;

@@ -1,6 +1,5 @@
 //! A run of consecutive records in one piece of text: what is found by splitting, and what is then converted at once.
 
-use crate::batch::Batch;
 use crate::error::Error;
 use crate::passed::Passed;
 
@@ -57,8 +56,11 @@ pub(crate) trait Split: Send + 'static {
     fn next_block(&mut self) -> Result<Option<Block<Self::Fault>>, Error>;
 }
 
-/// Types the records of a block. What it gives depends on the block alone.
+/// Makes something of the records of a block, which depends on the block alone.
 pub(crate) trait Convert<F>: Send + 'static {
-    /// The records as rows and rejects.
-    fn convert(&mut self, block: Block<F>) -> Result<Batch, Error>;
+    /// What it makes: rows and rejects, or what a survey sees.
+    type Out: Send + 'static;
+
+    /// Makes it.
+    fn convert(&mut self, block: Block<F>) -> Result<Self::Out, Error>;
 }

@@ -6,18 +6,20 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use crate::batch::Batch;
 use crate::block::{Block, Convert, Split};
 use crate::error::Error;
 
 type Cut<F> = Result<Option<Block<F>>, Error>;
-type Converted = Result<Option<Batch>, Error>;
+type Converted<T> = Result<Option<T>, Error>;
 
-/// The batches of an object.
-pub(crate) type Batches<'a> = Box<dyn Iterator<Item = Result<Batch, Error>> + Send + 'a>;
+/// What was made of an object's blocks, in order.
+pub(crate) type Made<'a, T> = Box<dyn Iterator<Item = Result<T, Error>> + Send + 'a>;
 
 /// Splits and converts: on the calling thread, or on one thread for each converter and one more where there are several.
-pub(crate) fn run<S: Split, C: Convert<S::Fault>>(mut split: S, converters: Vec<C>) -> Result<Batches<'static>, Error> {
+pub(crate) fn run<S: Split, C: Convert<S::Fault>>(
+    mut split: S,
+    converters: Vec<C>,
+) -> Result<Made<'static, C::Out>, Error> {
     if converters.len() > 1 {
         return spawn(split, converters).map_err(Error::Io);
     }
@@ -30,7 +32,7 @@ pub(crate) fn run<S: Split, C: Convert<S::Fault>>(mut split: S, converters: Vec<
 
 /// Block by block the converters take turns, and so does who asks for batches. Each waits for the next one: no more than
 /// three blocks for each converter are in memory.
-fn spawn<S: Split, C: Convert<S::Fault>>(split: S, converters: Vec<C>) -> io::Result<Batches<'static>> {
+fn spawn<S: Split, C: Convert<S::Fault>>(split: S, converters: Vec<C>) -> io::Result<Made<'static, C::Out>> {
     let (mut blocks, mut batches) = (Vec::new(), Vec::new());
     for converter in converters {
         let (block, taken) = sync_channel(1);
@@ -42,7 +44,7 @@ fn spawn<S: Split, C: Convert<S::Fault>>(split: S, converters: Vec<C>) -> io::Re
     thread::Builder::new().name("records split".to_owned()).spawn(move || distribute(split, &blocks))?;
     let mut turn = 0..;
     Ok(Box::new(std::iter::from_fn(move || {
-        let receiver: &Receiver<Converted> = &batches[turn.next().unwrap_or(0) % batches.len()];
+        let receiver: &Receiver<Converted<C::Out>> = &batches[turn.next().unwrap_or(0) % batches.len()];
         receiver.recv().unwrap_or_else(|_| Err(Error::Io(io::Error::other("a thread of the reader died")))).transpose()
     })))
 }
@@ -58,7 +60,7 @@ fn distribute<S: Split>(mut split: S, blocks: &[SyncSender<Cut<S::Fault>>]) {
     }
 }
 
-fn convert<F, C: Convert<F>>(mut converter: C, blocks: &Receiver<Cut<F>>, done: &SyncSender<Converted>) {
+fn convert<F, C: Convert<F>>(mut converter: C, blocks: &Receiver<Cut<F>>, done: &SyncSender<Converted<C::Out>>) {
     for block in blocks {
         let batch = block.and_then(|block| block.map(|block| converter.convert(block)).transpose());
         if done.send(batch).is_err() {

@@ -1,10 +1,12 @@
 //! CSV: records of delimited text, by RFC 4180 and nothing looser.
 
-use crate::convert::cells::{Cells, Reading};
+use crate::convert::cells::Reading;
+use crate::crew::run;
 use crate::error::Error;
 use crate::infer::Sketch;
 use crate::input::Input;
 use crate::options::Options;
+use crate::reader::threads_for;
 use crate::survey::{Depth, Survey, SurveyedColumn};
 use crate::window::Window;
 
@@ -19,8 +21,7 @@ pub(crate) use detect::settle;
 pub(crate) use head::check_text;
 pub(crate) use split::Splitter;
 
-use crate::block::Split as _;
-use convert::{Glance, text_of};
+use convert::Surveyor;
 use head::Head;
 use scan::Dialect;
 
@@ -55,27 +56,15 @@ fn reading(options: &Options) -> Reading {
 /// Looks at the names, and at all values if asked to.
 pub(crate) fn survey(input: &dyn Input, options: &Options, depth: Depth) -> Result<Survey, Error> {
     let options = &settle(input, options)?;
-    let (mut splitter, head) = open(input, options)?;
-    let mut sketches = vec![Sketch::default(); head.names.len()];
-    let (reading, mut records) = (reading(options), 0);
-    while depth == Depth::Values
-        && let Some(mut block) = splitter.next_block()?
-    {
-        records += block.spans.len() as u64;
-        let glance = Glance::new(&mut block);
-        for (position, sketch) in sketches.iter_mut().enumerate() {
-            let cells = Cells {
-                text: text_of(&block),
-                reading: &reading,
-                fields: &block.fields,
-                width: head.names.len(),
-                position,
-            };
-            cells.for_each(false, |row, value| {
-                if let Some(value) = value.filter(|_| !glance.is_damaged(row)) {
-                    sketch.add_text(value);
-                }
-            });
+    let (splitter, head) = open(input, options)?;
+    let (width, mut records) = (head.names.len(), 0);
+    let mut sketches = vec![Sketch::default(); width];
+    if depth == Depth::Values {
+        let surveyors = (0..threads_for(input)).map(|_| Surveyor { reading: reading(options), width });
+        for seen in run(splitter, surveyors.collect())? {
+            let (count, seen) = seen?;
+            records += count;
+            sketches.iter_mut().zip(seen).for_each(|(sketch, seen)| *sketch = sketch.merge(seen));
         }
     }
     let column = |(name, sketch): (String, Sketch)| SurveyedColumn { name, inferred: sketch.conclude() };

@@ -32,8 +32,8 @@ pub(crate) enum Sketch {
 }
 
 impl Sketch {
-    /// What holds this value and the others.
-    fn merge(self, other: Self) -> Self {
+    /// What holds the values of both.
+    pub(crate) fn merge(self, other: Self) -> Self {
         match (self, other) {
             (Self::Nothing, kind) | (kind, Self::Nothing) => kind,
             (Self::Integer { exact: one }, Self::Integer { exact: two }) => Self::Integer { exact: one && two },

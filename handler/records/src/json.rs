@@ -7,9 +7,10 @@ use std::sync::Arc;
 use arrow::array::StringBuilder;
 
 use crate::batch::{Batch, Reasons, Reject, Sorting, internal};
-use crate::block::{Block, Convert, Span, Split as _};
+use crate::block::{Block, Convert, Span};
 use crate::convert::ColumnBuilder;
 use crate::convert::cell::render_object;
+use crate::crew::run;
 use crate::csv::check_text;
 use crate::error::Error;
 use crate::infer::Sketch;
@@ -17,6 +18,7 @@ use crate::input::Input;
 use crate::object::Object;
 use crate::options::Options;
 use crate::plan::Plan;
+use crate::reader::threads_for;
 use crate::survey::{Depth, Survey, SurveyedColumn};
 use crate::window::LIMIT;
 
@@ -29,31 +31,41 @@ pub(crate) use split::Splitter;
 /// The most keys that the records of an object may have together.
 const KEYS: usize = 10_000;
 
-/// Splits a record, if it is one.
-fn split_object<'t>(block: &'t Block<Fault>, span: &Span<Fault>) -> Result<Object<'t>, String> {
-    match span.fault {
-        Some(Fault::Long) => return Err(format!("is longer than {LIMIT} bytes")),
-        Some(Fault::Rest(line)) => return Err(format!("is a part of the damaged record at line {line}")),
-        None => {}
-    }
-    let text = check_text(&block.text[span.start..span.end])?;
-    let object = Object::parse(text).map_err(|reason| format!("is not a JSON object: {reason}"))?;
-    match object.find_duplicate() {
-        Some(key) => Err(format!("has the key {key:?} twice")),
-        None => Ok(object),
+/// The keys of the last record, none of which stands twice: most records have the same ones in the same order.
+#[derive(Default)]
+struct Shape(Vec<String>);
+
+impl Shape {
+    /// Splits a record, if it is one.
+    fn split<'t>(&mut self, block: &'t Block<Fault>, span: &Span<Fault>) -> Result<Object<'t>, String> {
+        match span.fault {
+            Some(Fault::Long) => return Err(format!("is longer than {LIMIT} bytes")),
+            Some(Fault::Rest(line)) => return Err(format!("is a part of the damaged record at line {line}")),
+            None => {}
+        }
+        let text = check_text(&block.text[span.start..span.end])?;
+        let object = Object::parse(text).map_err(|reason| format!("is not a JSON object: {reason}"))?;
+        let keys = || object.0.iter().map(|(key, _)| key.as_ref());
+        if keys().eq(self.0.iter().map(String::as_str)) {
+            return Ok(object);
+        }
+        if let Some(key) = object.find_duplicate() {
+            return Err(format!("has the key {key:?} twice"));
+        }
+        self.0 = keys().map(str::to_owned).collect();
+        Ok(object)
     }
 }
 
 /// Looks at all keys, and at their values if asked to.
 pub(crate) fn survey(input: &dyn Input, options: &Options, depth: Depth) -> Result<Survey, Error> {
-    let mut splitter = Splitter::open(input, options)?;
+    let surveyors = (0..threads_for(input)).map(|_| Surveyor { depth, shape: Shape::default() });
     let mut keys = Keys::default();
     let mut records = 0;
-    while let Some(block) = splitter.next_block()? {
-        records += block.spans.len() as u64;
-        for object in block.spans.iter().filter_map(|span| split_object(&block, span).ok()) {
-            keys.add(&object, depth);
-        }
+    for seen in run(Splitter::open(input, options)?, surveyors.collect())? {
+        let (count, seen) = seen?;
+        records += count;
+        keys.merge(seen);
         if keys.columns.len() > KEYS {
             return Err(Error::unreadable(format!("its records have more than {KEYS} different keys")));
         }
@@ -73,17 +85,51 @@ struct Keys {
 impl Keys {
     fn add(&mut self, object: &Object<'_>, depth: Depth) {
         for (order, (key, value)) in object.0.iter().enumerate() {
-            let expected = self.columns.get(order).is_some_and(|(name, _)| name == key);
-            let position = if expected { Some(order) } else { self.positions.get(key.as_ref()).copied() };
-            let position = position.unwrap_or_else(|| {
-                self.positions.insert(key.to_string(), self.columns.len());
-                self.columns.push((key.to_string(), Sketch::default()));
-                self.columns.len() - 1
-            });
+            let sketch = self.sketch_of(key, order);
             if depth == Depth::Values {
-                self.columns[position].1.add_json(value);
+                sketch.add_json(value);
             }
         }
+    }
+
+    fn merge(&mut self, others: Self) {
+        for (order, (key, other)) in others.columns.into_iter().enumerate() {
+            let sketch = self.sketch_of(&key, order);
+            *sketch = sketch.merge(other);
+        }
+    }
+
+    /// The sketch of a key, which may be at `order`.
+    fn sketch_of(&mut self, key: &str, order: usize) -> &mut Sketch {
+        let expected = self.columns.get(order).is_some_and(|(name, _)| name == key);
+        let position = if expected { Some(order) } else { self.positions.get(key).copied() };
+        let position = position.unwrap_or_else(|| {
+            self.positions.insert(key.to_owned(), self.columns.len());
+            self.columns.push((key.to_owned(), Sketch::default()));
+            self.columns.len() - 1
+        });
+        &mut self.columns[position].1
+    }
+}
+
+/// Sees which keys the records of a block have, and of which type their values are.
+struct Surveyor {
+    depth: Depth,
+    shape: Shape,
+}
+
+impl Convert<Fault> for Surveyor {
+    /// How many records there are, and their keys.
+    type Out = (u64, Keys);
+
+    fn convert(&mut self, block: Block<Fault>) -> Result<Self::Out, Error> {
+        let mut keys = Keys::default();
+        for span in &block.spans {
+            if let Ok(object) = self.shape.split(&block, span) {
+                keys.add(&object, self.depth);
+            }
+        }
+        Ok((block.spans.len() as u64, keys))
     }
 }
 
@@ -94,6 +140,7 @@ pub(crate) struct Converter {
     /// For each plan column where among the entries its key stood last.
     places: Vec<usize>,
     known: HashSet<String>,
+    shape: Shape,
 }
 
 impl Converter {
@@ -104,6 +151,7 @@ impl Converter {
             places: vec![0; plan.columns.len()],
             known: plan.columns.iter().filter_map(|column| column.source.clone()).collect(),
             plan: Arc::clone(plan),
+            shape: Shape::default(),
         })
     }
 
@@ -135,11 +183,13 @@ fn find_value<'o>(object: &Object<'o>, key: &str, place: &mut usize) -> Option<&
 }
 
 impl Convert<Fault> for Converter {
+    type Out = Batch;
+
     fn convert(&mut self, block: Block<Fault>) -> Result<Batch, Error> {
         let (mut reasons, mut slots) = (Reasons::new(), Vec::with_capacity(block.spans.len()));
         let mut rescued = StringBuilder::new();
         for (record, span) in block.spans.iter().enumerate() {
-            let wrong = match split_object(&block, span) {
+            let wrong = match self.shape.split(&block, span) {
                 Err(reason) => vec![reason],
                 Ok(object) => {
                     slots.push(record);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::json::scan::{Stop, is_space, scan};
+use crate::json::scan::{Entry, Stop, is_space, scan};
 
 /// Up to this many keys are compared with each other; more go through a set.
 const FEW: usize = 24;
@@ -20,13 +20,12 @@ impl<'a> Object<'a> {
             return Err("it is another value".to_owned());
         }
         let part = |(start, end): (usize, usize)| json.get(start..end).unwrap_or_default();
-        let key = |key: &'a str| {
-            if memchr::memchr(b'\\', key.as_bytes()).is_none() {
-                return Ok(Cow::Borrowed(key));
-            }
-            serde_json::from_str(&format!("\"{key}\"")).map(Cow::Owned).map_err(|error| error.to_string())
+        let unescape =
+            |key: &str| serde_json::from_str(&format!("\"{key}\"")).map(Cow::Owned).map_err(|error| error.to_string());
+        let entry = |entry: Entry| {
+            let key = part(entry.key);
+            Ok((if entry.escaped { unescape(key)? } else { Cow::Borrowed(key) }, part(entry.value)))
         };
-        let entry = |entry: crate::json::scan::Entry| Ok((key(part(entry.key))?, part(entry.value)));
         entries.into_iter().map(entry).collect::<Result<_, String>>().map(Self)
     }
 

@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use arrow::datatypes::SchemaRef;
 
 use crate::batch::Batch;
-use crate::crew::{Batches, run};
+use crate::crew::{Made, run};
 use crate::error::Error;
 use crate::input::Input;
 use crate::options::{Format, Options};
@@ -25,8 +25,12 @@ const LARGE: u64 = 4 * 1024 * 1024;
 /// [`Error::Unreadable`] when the object as a whole is bad, or lacks a column that the plan takes from it (JSON lacks
 /// none: a missing key is NULL); [`Error::Io`] when it could not be fetched.
 pub fn read<'a>(input: &'a dyn Input, options: &Options, plan: &'a Plan) -> Result<Reader<'a>, Error> {
-    let large = input.length() >= LARGE;
-    read_on(input, options, plan, if large { available_parallelism().map_or(1, usize::from) } else { 1 })
+    read_on(input, options, plan, threads_for(input))
+}
+
+/// As many threads as there are cores where the input is large.
+pub(crate) fn threads_for(input: &dyn Input) -> usize {
+    if input.length() >= LARGE { available_parallelism().map_or(1, usize::from) } else { 1 }
 }
 
 /// Opens an object to convert its records on so many threads, with one more that splits it where there are several. The
@@ -41,7 +45,7 @@ pub fn read_on<'a>(
     threads: usize,
 ) -> Result<Reader<'a>, Error> {
     let schema = plan.schema();
-    let batches: Batches<'a> = match options.format {
+    let batches: Made<'a, Batch> = match options.format {
         Format::Parquet => Box::new(ParquetReader::new(input, plan)?),
         Format::Csv => {
             let options = csv::settle(input, options)?;
@@ -70,7 +74,7 @@ pub fn settle(input: &dyn Input, options: &Options) -> Result<Options, Error> {
 
 /// The records of an object in batches, in order. An error ends it, and nothing of what came before may be kept.
 pub struct Reader<'a> {
-    batches: Batches<'a>,
+    batches: Made<'a, Batch>,
     schema: SchemaRef,
     passed: Passed,
     over: bool,

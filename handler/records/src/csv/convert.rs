@@ -11,6 +11,7 @@ use crate::csv::head::{Head, check_text, explain_fault};
 use crate::csv::scan::Fault;
 use crate::csv::split::Shape;
 use crate::error::Error;
+use crate::infer::Sketch;
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::window::LIMIT;
@@ -150,7 +151,36 @@ impl Converter {
     }
 }
 
+/// Sees of which type the values of a block are.
+pub(crate) struct Surveyor {
+    pub(crate) reading: Reading,
+    pub(crate) width: usize,
+}
+
+impl Convert<Shape> for Surveyor {
+    /// How many records there are, and the type of each field.
+    type Out = (u64, Vec<Sketch>);
+
+    fn convert(&mut self, mut block: Block<Shape>) -> Result<Self::Out, Error> {
+        let glance = Glance::new(&mut block);
+        let (reading, width) = (&self.reading, self.width);
+        let see = |position: usize| {
+            let mut sketch = Sketch::default();
+            let cells = Cells { text: text_of(&block), reading, fields: &block.fields, width, position };
+            cells.for_each(false, |row, value| {
+                if let Some(value) = value.filter(|_| !glance.is_damaged(row)) {
+                    sketch.add_text(value);
+                }
+            });
+            sketch
+        };
+        Ok((block.spans.len() as u64, (0..width).map(see).collect()))
+    }
+}
+
 impl Convert<Shape> for Converter {
+    type Out = Batch;
+
     fn convert(&mut self, mut block: Block<Shape>) -> Result<Batch, Error> {
         let glance = Glance::new(&mut block);
         let mut reasons: Reasons = block

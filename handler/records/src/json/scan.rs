@@ -2,8 +2,6 @@
 //!
 //! Nothing is converted here, so nothing is lost. No recursion: nesting beyond [`DEPTH`] is refused.
 
-use memchr::memchr2;
-
 /// How deep objects and arrays may stand in each other.
 pub(crate) const DEPTH: usize = 128;
 
@@ -20,6 +18,8 @@ pub(crate) enum Stop {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) key: (usize, usize),
+    /// Whether the key has escapes.
+    pub(crate) escaped: bool,
     pub(crate) value: (usize, usize),
 }
 
@@ -130,7 +130,7 @@ impl Walk<'_, '_> {
 
     fn take_key(&mut self) -> Result<Next, Stop> {
         let start = self.position + 1;
-        self.take_string()?;
+        let escaped = self.take_string()?;
         let key = (start, self.position - 1);
         if self.skip_space()? != b':' {
             return Err(self.damage("a colon is missing"));
@@ -138,7 +138,7 @@ impl Walk<'_, '_> {
         self.position += 1;
         self.skip_space()?;
         if self.depth == 1 {
-            self.entries.push(Entry { key, value: (self.position, self.position) });
+            self.entries.push(Entry { key, escaped, value: (self.position, self.position) });
         }
         Ok(Next::Value)
     }
@@ -147,7 +147,9 @@ impl Walk<'_, '_> {
         match byte {
             b'{' => return self.open(true),
             b'[' => return self.open(false),
-            b'"' => self.take_string()?,
+            b'"' => {
+                self.take_string()?;
+            }
             b'-' | b'0'..=b'9' => self.take_number()?,
             b't' => self.take_word(b"true")?,
             b'f' => self.take_word(b"false")?,
@@ -204,23 +206,23 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// A string, from its quote to behind its other quote.
-    fn take_string(&mut self) -> Result<(), Stop> {
+    /// A string, from its quote to behind its other quote; whether it has escapes.
+    fn take_string(&mut self) -> Result<bool, Stop> {
         self.position += 1;
+        let mut escaped = false;
         loop {
-            let rest = &self.text[self.position..];
-            let length = memchr2(b'"', b'\\', rest);
-            let plain = &rest[..length.unwrap_or(rest.len())];
-            if let Some(control) = plain.iter().position(|byte| *byte < b' ') {
-                self.position += control;
-                return Err(self.damage("a string has a control character"));
+            self.position += plain_length(&self.text[self.position..]);
+            match self.peek()? {
+                b'"' => {
+                    self.position += 1;
+                    return Ok(escaped);
+                }
+                b'\\' => {
+                    escaped = true;
+                    self.take_escape()?;
+                }
+                _ => return Err(self.damage("a string has a control character")),
             }
-            self.position += length.ok_or(Stop::Unfinished)?;
-            if self.text[self.position] == b'"' {
-                self.position += 1;
-                return Ok(());
-            }
-            self.take_escape()?;
         }
     }
 
@@ -259,6 +261,17 @@ impl Walk<'_, '_> {
         self.position += 5;
         Ok(unit)
     }
+}
+
+/// How many bytes a string goes on without a quote, a backslash or a control character.
+fn plain_length(text: &[u8]) -> usize {
+    let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // Without an early end inside of a chunk, so that the compiler looks at all of its bytes at once.
+    let has_special = |chunk: &[u8]| chunk.iter().fold(false, |found, byte| found | is_special(*byte));
+    let chunks = text.chunks(16).take_while(|chunk| !has_special(chunk));
+    let start = chunks.map(<[u8]>::len).sum::<usize>();
+    let rest = text[start..].iter().take(16).position(|byte| is_special(*byte));
+    rest.map_or(text.len(), |length| start + length)
 }
 
 #[cfg(test)]
