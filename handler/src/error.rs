@@ -37,7 +37,7 @@ pub enum Error {
         key: String,
     },
     /// S3 could not be asked, or answered with a failure.
-    #[error("{action} {uri}{}", told(*status, code.as_deref()))]
+    #[error("{action} {uri}{}", told(action, *status, code.as_deref()))]
     S3 {
         /// What was attempted, as a verb: `read`, `write`, `list`.
         action: &'static str,
@@ -212,13 +212,24 @@ pub enum Fault {
     Machine,
 }
 
-/// What S3 answered, for people.
-fn told(status: Option<u16>, code: Option<&str>) -> String {
+/// What S3 answered, for people. Which right is missing S3 does not say to who only looks, and not always to others.
+fn told(action: &str, status: Option<u16>, code: Option<&str>) -> String {
     match (status, code) {
-        (Some(403), _) => ": S3 answers 403: a right is missing, or, without s3:ListBucket, the object".to_owned(),
+        (Some(403), _) => format!(": S3 answers 403: {}", missing(action)),
         (Some(status), Some(code)) => format!(": S3 answers {status} {code}"),
         (Some(status), None) => format!(": S3 answers {status}"),
         (None, _) => String::new(),
+    }
+}
+
+/// What is missing where S3 refuses an action.
+fn missing(action: &str) -> &'static str {
+    match action {
+        "look at" | "read" => "s3:GetObject is missing, or, without s3:ListBucket, the object",
+        "list" => "s3:ListBucket is missing",
+        "remove" => "s3:DeleteObject is missing",
+        "abort the upload of" => "s3:AbortMultipartUpload is missing",
+        _ => "s3:PutObject is missing",
     }
 }
 

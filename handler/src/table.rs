@@ -317,20 +317,29 @@ impl Table {
         }
     }
 
+    /// Reads the log as it is now, if there is one.
+    async fn read_log(&self) -> Result<(Log, DeltaTable, Result<(), DeltaTableError>)> {
+        let log = self.log()?;
+        let mut table = DeltaTable::new(Arc::clone(&log.store));
+        let opened = table.load().await;
+        Ok((log, table, opened))
+    }
+
     /// Reads the log.
     async fn open(&self) -> Result<Option<Arc<Snapshot>>> {
         // In a bucket to find that out costs as much as to read the log.
         if self.lake.is_local() && self.seen().is_none() && self.newest_commit()?.is_none() {
             return Ok(self.remember(None).snapshot());
         }
-        let log = self.log()?;
-        let mut table = DeltaTable::new(Arc::clone(&log.store));
-        match table.load().await {
-            Err(DeltaTableError::NotATable(_)) if self.lake.commits(&self.name, 0)?.is_empty() => {
+        let (mut log, mut table, mut opened) = self.read_log().await?;
+        if matches!(opened, Err(DeltaTableError::NotATable(_))) {
+            if self.lake.commits(&self.name, 0)?.is_empty() {
                 return Ok(self.remember(None).snapshot());
             }
-            opened => opened.map_err(delta_error(&self.name))?,
+            // Somebody made it between the two looks.
+            (log, table, opened) = self.read_log().await?;
         }
+        opened.map_err(delta_error(&self.name))?;
         let snapshot = Arc::new(self.snapshot(&table)?);
         self.remember_version(&snapshot, self.commit_of(snapshot.version, &log));
         Ok(Some(snapshot))

@@ -1,6 +1,6 @@
 //! What keeps a story from being told.
 
-use std::{io, process::ExitStatus, time::Duration};
+use std::{error::Error as StdError, io, process::ExitStatus, time::Duration};
 
 use testcontainers_modules::testcontainers::TestcontainersError;
 
@@ -43,8 +43,8 @@ pub enum Error {
         /// What it wrote.
         stdout: String,
     },
-    /// A file that could not be written.
-    #[error("write {path}")]
+    /// A file that could not be read or written.
+    #[error("read or write {path}")]
     File {
         /// The file.
         path: String,
@@ -74,4 +74,33 @@ pub enum Error {
     /// The deployer's error, whole.
     #[error("{0}")]
     Stack(String),
+    /// A service of the cloud that refused.
+    #[error("{action}")]
+    Aws {
+        /// What was attempted.
+        action: &'static str,
+        /// What it said.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The function's container is gone, or answers as no function does.
+    #[error("the function died: {said}")]
+    Died {
+        /// What was seen of it.
+        said: String,
+    },
+    /// The deployed stack lacks an output.
+    #[error("the stack has no output {0}")]
+    Output(&'static str),
+}
+
+impl Error {
+    /// A refusal of a service, for `map_err`.
+    pub(crate) fn aws<E: StdError + Send + Sync + 'static>(action: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Aws { action, source: Box::new(source) }
+    }
+
+    /// A file that could not be read or written, for `map_err`.
+    pub(crate) fn file(path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File { path: path.display().to_string(), source }
+    }
 }

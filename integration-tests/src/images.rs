@@ -1,5 +1,9 @@
 //! The container images of the stories: one place, each overridable by the environment, never `latest`.
 
+use testcontainers_modules::testcontainers::TestcontainersError;
+
+use crate::{Error, tools::variable};
+
 /// An image as `name:tag`, and the variable that overrides it.
 #[derive(Debug, Clone, Copy)]
 pub struct Image {
@@ -16,9 +20,8 @@ pub const LAMBDA: Image = Image { variable: "PINTAIL_LAMBDA_IMAGE", default: "pu
 
 impl Image {
     /// The whole name.
-    #[expect(clippy::disallowed_methods, reason = "the one place of the harness that reads the environment")]
     pub fn whole(self) -> String {
-        std::env::var(self.variable).unwrap_or_else(|_| self.default.to_owned())
+        variable(self.variable).unwrap_or_else(|| self.default.to_owned())
     }
 
     /// Name and tag.
@@ -26,5 +29,10 @@ impl Image {
         let whole = self.whole();
         let (name, tag) = whole.rsplit_once(':').unwrap_or((&whole, ""));
         (name.to_owned(), tag.to_owned())
+    }
+
+    /// Why its container did not come up.
+    pub(crate) fn failed(self) -> impl Fn(TestcontainersError) -> Error {
+        move |source| Error::Container { image: self.whole(), source }
     }
 }

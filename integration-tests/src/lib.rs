@@ -8,9 +8,17 @@ pub mod cloud;
 pub mod docker;
 pub mod error;
 pub mod eventually;
+pub mod function;
+mod http;
+pub mod image;
 pub mod images;
+pub mod lake;
+pub mod poller;
+mod reaper;
 pub mod tools;
 
 pub use cloud::Cloud;
 pub use error::Error;
 pub use eventually::eventually;
+pub use function::Function;
+pub use lake::Lake;

@@ -16,6 +16,17 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
+/// What the environment says: which images, and how much of what could be tried.
+#[expect(clippy::disallowed_methods, reason = "the one file of the harness that reads the environment")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "as above")]
+fn names() -> impl Iterator<Item = String> {
+    std::env::vars().map(|(name, _)| name)
+}
+
 /// Runs the command to its end; gives what it wrote.
 ///
 /// # Errors
@@ -48,14 +59,44 @@ fn make_aws_cli() -> Result<PathBuf, Error> {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
         let pip = ["install", "--quiet", "--disable-pip-version-check", AWS_CLI];
         run(Command::new(folder.join("bin/pip")).args(pip))?;
-        std::fs::write(&complete, "").map_err(|source| Error::File { path: complete.display().to_string(), source })?;
+        std::fs::write(&complete, "").map_err(Error::file(&complete))?;
     }
     Ok(folder.join("bin/aws"))
 }
 
+/// The folder of the programs `bootstrap`, `pintail` and `stack`, built by cargo once per run of the tests.
+///
+/// # Errors
+/// With what cargo says.
+pub fn programs() -> Result<PathBuf, Error> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BUILT.get_or_init(|| build_programs().map_err(|error| error.to_string())).clone().map_err(Error::Stack)
+}
+
+/// With a test of theirs, because that is how `cargo test --workspace` builds them: the same features, nothing twice.
+fn build_programs() -> Result<PathBuf, Error> {
+    let mut cargo = Command::new(env!("CARGO"));
+    // What cargo told this process about its package would make build scripts run again, and everything after them.
+    names().filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")).for_each(|name| {
+        cargo.env_remove(name);
+    });
+    let words = ["build", "--quiet", "--locked", "--workspace", "--bins", "--test", "function"];
+    run(cargo.current_dir(workspace()).args(words))?;
+    Ok(target()?.join("debug"))
+}
+
+/// The Python interpreter that has some requirements, a file beside `environment.py`.
+///
+/// # Errors
+/// When the environment cannot be made.
+pub fn python(requirements: &str) -> Result<PathBuf, Error> {
+    let script = workspace().join("handler/tests/python/environment.py");
+    run(Command::new("python3").arg(script).arg(target()?).arg(requirements)).map(|path| path.trim().into())
+}
+
 /// The target folder: this program lies in `target/PROFILE/deps`.
 fn target() -> Result<PathBuf, Error> {
-    let file = |source| Error::File { path: "the target folder".to_owned(), source };
-    let program = std::env::current_exe().map_err(file)?;
-    program.ancestors().nth(3).map(Path::to_owned).ok_or_else(|| file(std::io::ErrorKind::NotFound.into()))
+    let program = std::env::current_exe().map_err(Error::file(Path::new("the target folder")))?;
+    let missing = || Error::file(&program)(std::io::ErrorKind::NotFound.into());
+    program.ancestors().nth(3).map(Path::to_owned).ok_or_else(missing)
 }

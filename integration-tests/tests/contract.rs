@@ -46,8 +46,21 @@ const RIGHTS: [(&str, &str); 10] = [
     (".delete_objects()", "s3:DeleteObject"),
 ];
 
+/// What else the role needs: to read a version by its id, and what Lambda itself does with it (the queue's poller, the log, traces).
+/// No emulator misses the latter: there these seven are not checked.
+const BESIDES: [&str; 8] = [
+    "s3:GetObjectVersion",
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+];
+
 #[test]
-fn the_role_has_the_rights_that_the_handlers_calls_need() {
+fn the_role_has_the_rights_that_are_needed_and_no_others() {
     let files = fs::read_dir(workspace().join("handler/src/lake")).unwrap().map(|entry| entry.unwrap().path());
     let calls = files.map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
     let needed =
@@ -57,7 +70,7 @@ fn the_role_has_the_rights_that_the_handlers_calls_need() {
     let statements = &template["Resources"]["FunctionRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"];
     let actions = statements.as_array().unwrap().iter().flat_map(|statement| statement["Action"].as_array().unwrap());
     let granted = actions.map(|action| action.as_str().unwrap()).collect::<BTreeSet<_>>();
-    assert_eq!(needed.difference(&granted).collect::<Vec<_>>(), Vec::<&&str>::new());
+    assert_eq!(granted, needed.into_iter().chain(BESIDES).collect());
 }
 
 #[test]
