@@ -28,13 +28,13 @@ use crate::window::{LIMIT, Window};
 pub(crate) const REACH: usize = 16;
 
 /// How far back a bad quote may reach, in bytes.
-const REACH_BYTES: usize = 1024 * 1024;
+const REACH_BYTES: usize = if cfg!(fuzzing) { 512 } else { 1024 * 1024 };
 
 /// The most columns that an object may have.
 pub(crate) const COLUMNS: usize = 65_535;
 
 /// The part of a record that is too long which is kept.
-const KEPT: usize = 64 * 1024;
+const KEPT: usize = if cfg!(fuzzing) { 100 } else { 64 * 1024 };
 
 /// What a record must look like.
 #[derive(Debug, Clone, Default)]
