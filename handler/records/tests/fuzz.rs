@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
+use std::io::{self, Read};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,10 +14,13 @@ use arrow::datatypes::Int32Type;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
+use records::{Format, Input, Options};
 
 #[expect(unreachable_pub, reason = "the fuzz targets call them from another crate")]
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
+
+use targets::promises::{read_all, refuse_all};
 
 /// A target, its seeds, and how many mutations of each are run.
 struct Target {
@@ -165,6 +170,47 @@ fn damaged_packings_keep_the_promises() {
 #[test]
 fn damaged_values_keep_the_promises() {
     run(&convert());
+}
+
+/// An object of some text, and then a byte over and over, and then another text.
+struct Endless {
+    parts: [Vec<u8>; 2],
+    byte: u8,
+    count: u64,
+}
+
+impl Input for Endless {
+    fn length(&self) -> u64 {
+        self.parts.iter().map(|part| part.len() as u64).sum::<u64>() + self.count
+    }
+
+    fn open(&self, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
+        assert_eq!(range, 0..self.length(), "it is read as a whole");
+        let [first, last] = self.parts.clone().map(io::Cursor::new);
+        Ok(Box::new(first.chain(io::repeat(self.byte).take(self.count)).chain(last)))
+    }
+}
+
+#[test]
+fn what_stands_between_records_needs_no_memory() {
+    let json = Options { format: Format::Json, ..Options::default() };
+    let csv = Options { delimiter: Some(b','), quote: Some(b'"'), ..Options::default() };
+    let bare = Options { header: false, ..csv.clone() };
+    for (options, first, byte, last, records) in [
+        (&json, "{\"a\":1}", b' ', "\n{\"a\":2}", 2),
+        (&json, "{\"a\":1}\n", b'\n', "{\"a\":2}", 2),
+        (&json, "[{\"a\":1},", b' ', "{\"a\":2}]", 2),
+        (&json, "[{\"a\":1}", b' ', "\n,{\"a\":2}]", 2),
+        (&json, "[{\"a\":1}]", b' ', "", 1),
+        (&csv, "", b'\n', "a\n1\n", 1),
+        (&csv, "a\n1\n", b'\n', "2\n", 2),
+        (&bare, "", b'\n', "1\n2\n", 2),
+    ] {
+        let parts = [first.into(), last.into()];
+        let outcome = read_all(&Endless { parts, byte, count: 200 << 20 }, options, &refuse_all(), 1);
+        let found = outcome.map(|outcome| outcome.rejects.len());
+        assert_eq!(found.map_err(|error| error.to_string()), Ok(records), "{first}...{last}");
+    }
 }
 
 #[test]

@@ -10,4 +10,4 @@ pub mod json;
 pub mod packed;
 pub mod parquet;
 #[path = "../../tests/promises/mod.rs"]
-mod promises;
+pub(crate) mod promises;

@@ -58,7 +58,10 @@ fn a_page_whose_checksum_does_not_verify_is_refused() {
         .position(|window| window == [1_234_567_890_123_i64.to_le_bytes(), 2_i64.to_le_bytes()].concat());
     let mut damaged = bytes.to_vec();
     damaged[page.unwrap()] ^= 1;
-    assert_eq!(refusal(&damaged), "unreadable: the Parquet data is damaged: Parquet error: Page CRC checksum mismatch");
+    assert_eq!(
+        refusal(&damaged),
+        "unreadable: the Parquet data is damaged: Parquet argument error: Parquet error: Page CRC checksum mismatch"
+    );
 }
 
 #[test]
