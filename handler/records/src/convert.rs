@@ -26,8 +26,6 @@ macro_rules! appends_to {
     };
 }
 
-use appends_to;
-
 mod blobs;
 pub(crate) mod booleans;
 pub(crate) mod cell;

@@ -50,7 +50,7 @@ fn packed() -> Target {
 }
 
 fn convert() -> Target {
-    Target { name: "convert", check: targets::convert::check, seeds: read_examples(), rounds: 20 }
+    Target { name: "convert", check: targets::convert::check, seeds: read_examples(), rounds: 300 }
 }
 
 /// The inputs of the corpus whose names are wanted, behind so many bytes that choose the first way to read them.

@@ -32,7 +32,7 @@ const TYPES: [(&str, Option<&str>); 42] = [
     ("ENUM('low', 'high')", None),
     ("DATE", None),
     ("DATE", Some("%d.%m.%Y")),
-    ("DATE", Some("%a, %e %b %y")),
+    ("DATE", Some("%a, %d %b %y")),
     ("DATE", Some("%Y-%j")),
     ("TIME", None),
     ("TIME", Some("%I:%M:%S %p")),

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::cell::Cell;
 use super::characters::parse_string;
-use super::{Misfit, Slot, appends_to};
+use super::{Misfit, Slot};
 
 /// How bytes are written as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use arrow::array::BooleanBuilder;
 
 use super::cell::Cell;
-use super::{Misfit, Slot, appends_to};
+use super::{Misfit, Slot};
 
 /// Reads `true` or `false`.
 pub(crate) fn parse_boolean(text: &str) -> Option<bool> {

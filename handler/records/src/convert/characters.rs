@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, StringBuilder};
 use arrow::error::ArrowError;
 
 use super::cell::Cell;
-use super::{Misfit, Slot, appends_to};
+use super::{Misfit, Slot};
 use crate::object::check_json;
 
 /// The text of a JSON string, which stands in its quotes.

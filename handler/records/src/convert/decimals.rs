@@ -1,10 +1,11 @@
 //! Decimals: digits that fit the declared precision and scale exactly. `HUGEINT` is held the same way, with no scale.
 
 use arrow::array::Decimal128Builder;
+use arrow::error::ArrowError;
 
 use super::cell::Cell;
 use super::integers::parse_integer;
-use super::{Misfit, Slot, appends_to};
+use super::{Misfit, Slot};
 
 /// Digits as written: an integer and the power of ten that it is to be multiplied with.
 struct Digits {

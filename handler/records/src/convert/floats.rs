@@ -5,7 +5,7 @@ use arrow::array::{Float32Builder, Float64Builder};
 
 use super::cell::Cell;
 use super::decimals::render_decimal;
-use super::{Misfit, Slot, appends_to};
+use super::{Misfit, Slot};
 
 /// Whether a text is `[sign] digits [. digits] [e exponent]`, and if so whether it is written as an integer.
 fn is_integer_literal(text: &str) -> Option<bool> {

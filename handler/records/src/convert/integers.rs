@@ -3,7 +3,7 @@
 use arrow::array::{ArrowPrimitiveType, PrimitiveBuilder};
 
 use super::cell::Cell;
-use super::{Misfit, Slot, appends_to};
+use super::{Misfit, Slot};
 
 /// Why digits are no integer of a type.
 const OUT_OF_RANGE: &str = "out of range";

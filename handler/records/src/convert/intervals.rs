@@ -3,9 +3,8 @@
 use arrow::array::IntervalMonthDayNanoBuilder;
 use arrow::datatypes::IntervalMonthDayNano;
 
-use super::cell::Cell;
 use super::temporal::parse_fraction;
-use super::{Misfit, Slot, appends_to};
+use super::{Misfit, Slot};
 
 /// The designators in their order, and what each counts: months, days or nanoseconds.
 const DATE: [(u8, [i64; 3]); 4] = [(b'Y', [12, 0, 0]), (b'M', [1, 0, 0]), (b'W', [0, 7, 0]), (b'D', [0, 1, 0])];

@@ -4,7 +4,7 @@ use arrow::array::{Date32Builder, Time64MicrosecondBuilder, TimestampMicrosecond
 
 use super::cell::Cell;
 use super::layout::Layout;
-use super::{Misfit, Slot, appends_to};
+use super::{Misfit, Slot};
 use crate::types::Type;
 
 /// Microseconds in a day.
