@@ -24,6 +24,7 @@ use crate::survey::{Survey, SurveyedColumn};
 mod chunk;
 mod footer;
 mod infer;
+mod layout;
 mod page;
 mod thrift;
 

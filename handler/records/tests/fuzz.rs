@@ -76,11 +76,11 @@ fn read_examples() -> Vec<Vec<u8>> {
 
 fn write_parquet() -> Vec<Vec<u8>> {
     let numbers: Vec<i64> = (0..50).collect();
-    let words = StringArray::from_iter((0..50).map(|row| (row % 7 != 0).then(|| format!("word {}", row % 5))));
+    let words = (0..50).map(|row| (row % 7 != 0).then(|| format!("word {}", row % 5)));
     let lists = (0..50).map(|row| Some((0..row % 4).map(Some).collect::<Vec<_>>()));
     let columns: [(&str, ArrayRef); 5] = [
         ("n", Arc::new(Int64Array::from(numbers.clone()))),
-        ("w", Arc::new(words)),
+        ("w", Arc::new(words.collect::<StringArray>())),
         ("f", Arc::new(Float64Array::from_iter_values((0..50).map(f64::from)))),
         ("b", Arc::new(BinaryArray::from_iter_values(numbers.iter().map(|number| number.to_le_bytes())))),
         ("l", Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(lists))),

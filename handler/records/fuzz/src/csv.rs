@@ -50,7 +50,7 @@ fn check_peer(text: &[u8], options: &Options) -> Result<(), Error> {
     for (row, number) in outcome.numbers.iter().enumerate() {
         let record = &shown[usize::try_from(number - 1).unwrap()].raw;
         if record.len() < SHOWN && !record.starts_with('\u{feff}') {
-            let columns = outcome.rows.columns().iter().map(|column| column.as_string::<i32>());
+            let columns = outcome.rows.columns().iter().map(AsArray::as_string::<i32>);
             let ours: Vec<&str> =
                 columns.map(|column| if column.is_null(row) { "" } else { column.value(row) }).collect();
             let mut theirs = read_by_peer(record, options);

@@ -82,8 +82,8 @@ mod tests {
             let cut = "nothing tells whether it is cut between two chunks; pack it with zstd".to_owned();
             assert_eq!(unpack(&pack(&plain)), if whole { Ok(plain) } else { Err(cut) }, "{length} bytes");
         }
-        let first = pack(&[b'x'; CHUNK]);
-        let both = pack(&[b'x'; CHUNK + 5]);
+        let first = pack(&vec![b'x'; CHUNK]);
+        let both = pack(&vec![b'x'; CHUNK + 5]);
         assert_eq!(both[..first.len()], first, "the chunks are the same");
         assert!(unpack(&both[..first.len()]).is_err(), "the second chunk is missing");
     }

@@ -9,6 +9,7 @@ use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroup
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use super::guard;
+use super::layout::FOOTER;
 use super::thrift::look_through;
 use crate::error::Error;
 use crate::input::{Input, open_range};
@@ -77,7 +78,7 @@ fn fetch_footer(input: &dyn Input) -> Result<Vec<u8>, Error> {
 fn check_footer(footer: &[u8]) -> Result<(), Error> {
     let mut encrypted = false;
     // Behind a footer that is signed stands its signature.
-    let sound = look_through(footer, |fact| encrypted |= fact.field == ENCRYPTION).is_some();
+    let sound = look_through(footer, FOOTER, |fact| encrypted |= fact.field == ENCRYPTION).is_some();
     if encrypted {
         return Err(Error::unreadable("the Parquet object has encrypted columns, which are not read"));
     }

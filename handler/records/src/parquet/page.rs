@@ -1,5 +1,6 @@
 //! The header of a page, looked at before its decoder believes it.
 
+use super::layout::PAGE_HEADER;
 use super::thrift::look_through;
 
 /// The most bytes that a page may unpack to.
@@ -19,7 +20,7 @@ const DATA_V2: i64 = 8;
 /// Checks a header against what its column states to unpack to; the error says what is wrong.
 pub(super) fn check_header(header: &[u8], column: u64) -> Result<(), String> {
     let (mut size, mut values, mut entries) = (0, 0, 0);
-    let rest = look_through(header, |fact| {
+    let rest = look_through(header, PAGE_HEADER, |fact| {
         let value = u64::try_from(fact.value).unwrap_or(u64::MAX);
         // Should a field stand twice, the larger one is to be feared.
         match (fact.field, fact.part) {

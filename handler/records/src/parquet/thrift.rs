@@ -1,6 +1,8 @@
 //! Thrift's compact protocol, as far as it takes to see what a footer or a page header says before its decoder believes
 //! it: a list that says to be longer than its bytes, or a page that says to be huge, would be allocated first.
 
+use super::layout::{Fields, Kind};
+
 /// How deep structs and lists may stand in each other.
 const DEPTH: usize = 16;
 
@@ -15,17 +17,28 @@ pub(super) struct Fact {
     pub(super) value: i64,
 }
 
-/// Tells what stands in the struct that these bytes begin with, and gives what follows it; `None` where they are none.
-pub(super) fn look_through(bytes: &[u8], tell: impl FnMut(Fact)) -> Option<&[u8]> {
-    let mut walk = Walk { rest: bytes, tell };
-    walk.pass_struct(&[])?;
+/// Tells what stands in the struct that these bytes begin with, and gives what follows it; `None` where they are none, or
+/// where a field that is known is of another kind.
+pub(super) fn look_through(bytes: &[u8], fields: Fields, tell: impl FnMut(Fact)) -> Option<&[u8]> {
+    let mut walk = Walk { rest: bytes, tell, depth: 0 };
+    walk.pass_struct(fields, Place::Top)?;
     Some(walk.rest)
+}
+
+/// In which struct the walk is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Top,
+    /// In a field of the outermost struct.
+    Part(i64),
+    Deeper,
 }
 
 /// The way through some bytes.
 struct Walk<'b, F> {
     rest: &'b [u8],
     tell: F,
+    depth: usize,
 }
 
 impl<F: FnMut(Fact)> Walk<'_, F> {
@@ -56,51 +69,68 @@ impl<F: FnMut(Fact)> Walk<'_, F> {
         self.rest.split_off(..usize::try_from(count).ok()?).map(|_| ())
     }
 
-    /// Passes over a struct; `path` are the fields in which it stands.
-    fn pass_struct(&mut self, path: &[i64]) -> Option<()> {
+    fn pass_struct(&mut self, fields: Fields, place: Place) -> Option<()> {
         let mut field = 0_i64;
         loop {
             let head = self.take_byte()?;
-            let kind = head & 0x0f;
-            if kind == 0 {
+            let code = head & 0x0f;
+            if code == 0 {
                 return Some(());
             }
             let step = i64::from(head >> 4);
-            field = if step == 0 { self.take_signed()? } else { field + step };
-            // A boolean stands in its field's head.
-            let value =
-                if matches!(kind, 1 | 2) { Some(0) } else { self.pass_value(kind, &[path, &[field]].concat()) }?;
-            match path {
-                [] => (self.tell)(Fact { field, part: None, value }),
-                [top] => (self.tell)(Fact { field: *top, part: Some(field), value }),
-                _ => {}
+            field = if step == 0 { self.take_signed()? } else { field.checked_add(step)? };
+            let kind = fields.iter().find(|(number, _)| *number == field).map(|(_, kind)| *kind);
+            let inside = if matches!(place, Place::Top) { Place::Part(field) } else { Place::Deeper };
+            let value = match (code, kind) {
+                // A boolean stands in its field's head.
+                (1 | 2, None | Some(Kind::Boolean)) => 0,
+                (_, Some(Kind::Boolean)) => return None,
+                _ => self.pass_value(code, kind, inside)?,
+            };
+            match place {
+                Place::Top => (self.tell)(Fact { field, part: None, value }),
+                Place::Part(top) => (self.tell)(Fact { field: top, part: Some(field), value }),
+                Place::Deeper => {}
             }
         }
     }
 
     /// Passes over a value, and gives the integer that it is; 0 for any other.
-    fn pass_value(&mut self, kind: u8, path: &[i64]) -> Option<i64> {
-        match kind {
-            1..=3 => self.pass_bytes(1)?,
-            4..=6 => return self.take_signed(),
-            7 => self.pass_bytes(8)?,
-            8 => {
+    fn pass_value(&mut self, code: u8, kind: Option<Kind>, place: Place) -> Option<i64> {
+        match (code, kind) {
+            (1 | 2, None | Some(Kind::Boolean)) | (3, None | Some(Kind::Byte)) => self.pass_bytes(1)?,
+            (4..=6, None | Some(Kind::Number)) => return self.take_signed(),
+            (7, None | Some(Kind::Double)) => self.pass_bytes(8)?,
+            (8, None | Some(Kind::Binary)) => {
                 let length = self.take_number()?;
                 self.pass_bytes(length)?;
             }
-            9 | 10 if path.len() < DEPTH => self.pass_list(path)?,
-            12 if path.len() < DEPTH => self.pass_struct(path)?,
-            // Parquet has no maps.
-            _ => return None,
+            _ => {
+                self.depth += 1;
+                self.pass_nested(code, kind, place)?;
+                self.depth -= 1;
+            }
         }
         Some(0)
     }
 
+    fn pass_nested(&mut self, code: u8, kind: Option<Kind>, place: Place) -> Option<()> {
+        match (code, kind) {
+            _ if self.depth > DEPTH => None,
+            (9 | 10, None) => self.pass_list(None, place),
+            (9 | 10, Some(Kind::List(element))) => self.pass_list(Some(*element), place),
+            (12, None) => self.pass_struct(&[], place),
+            (12, Some(Kind::Struct(fields))) => self.pass_struct(fields, place),
+            // Another kind than the known one, or a map: Parquet has none.
+            _ => None,
+        }
+    }
+
     /// Passes over a list or a set: as many elements as it says there are, each of a byte at least.
-    fn pass_list(&mut self, path: &[i64]) -> Option<()> {
+    fn pass_list(&mut self, element: Option<Kind>, place: Place) -> Option<()> {
         let head = self.take_byte()?;
         let count = if head >> 4 == 15 { self.take_number()? } else { u64::from(head >> 4) };
-        (0..count).try_for_each(|_| self.pass_value(head & 0x0f, path).map(|_| ()))
+        (0..count).try_for_each(|_| self.pass_value(head & 0x0f, element, place).map(|_| ()))
     }
 }
 
@@ -110,7 +140,7 @@ mod tests {
 
     fn read_struct(bytes: &[u8]) -> Option<Vec<Fact>> {
         let mut facts = Vec::new();
-        let rest = look_through(bytes, |fact| facts.push(fact))?;
+        let rest = look_through(bytes, &[(7, Kind::Struct(&[(3, Kind::Boolean)]))], |fact| facts.push(fact))?;
         rest.is_empty().then_some(facts)
     }
 
@@ -136,9 +166,18 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_is_known_has_its_kind() {
+        // The field 7 as an integer, and its part 3 as one.
+        for other in [&[0x75, 2, 0][..], &[0x7c, 0x35, 2, 0, 0]] {
+            assert_eq!(read_struct(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
     fn nesting_ends_somewhere() {
-        let deep = [vec![0x1c; 1_000_000], vec![0; 1_000_001]].concat();
-        assert_eq!(read_struct(&deep), None);
+        for deep in [vec![0x1c; 1_000_000], [vec![0x19], vec![0x19; 1_000_000]].concat()] {
+            assert_eq!(read_struct(&[deep, vec![0; 1_000_001]].concat()), None);
+        }
         let longest = [&[0x16][..], &[0xff; 9], &[0x01, 0]].concat();
         assert_eq!(read_struct(&longest).map(|facts| facts[0].value), Some(i64::MIN));
         assert_eq!(read_struct(&[&[0x16][..], &[0xff; 11], &[0x01, 0]].concat()), None);
