@@ -1,8 +1,8 @@
 //! Each conversion: a text is one value of the type or is refused, in every way in which it can be written; the value is
 //! the one that another reckoning finds, and written out it is that value again.
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{Date32Type, Decimal128Type, Float32Type, Float64Type};
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
+use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, TimestampMicrosecondType};
 use arrow::util::display::array_value_to_string;
 use records::{Column, Format, MemoryInput, Options, Plan, Type};
 
@@ -125,6 +125,9 @@ fn show_row(array: &ArrayRef, row: usize) -> Option<String> {
         format!("{:?}", floats.value(row))
     } else if let Some(doubles) = array.as_primitive_opt::<Float64Type>() {
         format!("{:?}", doubles.value(row))
+    } else if let (DataType::Timestamp(_, Some(_)), Some(moments)) = (array.data_type(), array.as_primitive_opt()) {
+        let moments: PrimitiveArray<TimestampMicrosecondType> = moments.clone();
+        array_value_to_string(&moments.with_timezone("+00:00"), row).unwrap()
     } else {
         array_value_to_string(array, row).unwrap()
     })

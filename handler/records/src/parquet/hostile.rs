@@ -111,6 +111,9 @@ fn a_footer_that_says_to_be_huge_is_refused_before_it_is_decoded() {
         replace(footer, &[0x19, 0x1c, 0x19], &[0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0x19])
     });
     assert_eq!(refusal(&many), "unreadable: the Parquet data is damaged: its footer is none");
+    // Found by fuzzing: the list of the schema says to be an integer, and would be read as a list all the same.
+    let disguised = with_footer(&bytes, |_| vec![0x25, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0]);
+    assert_eq!(refusal(&disguised), "unreadable: the Parquet data is damaged: its footer is none");
     let long = [&bytes[..bytes.len() - 8], &[0xff, 0xff, 0xff, 0x7f], b"PAR1"].concat();
     assert_eq!(refusal(&long), "unreadable: its Parquet footer has 2147483647 bytes, more than 33554432");
     let longer = [&bytes[..bytes.len() - 8], &[0xff, 0xff, 0, 0], b"PAR1"].concat();
