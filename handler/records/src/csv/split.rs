@@ -22,6 +22,7 @@ use crate::block::{BLOCK_BYTES, BLOCK_RECORDS, Block, Field, Span, Split};
 use crate::csv::scan::{Dialect, Fault, Inside, Scan, Scanner, count_lines};
 use crate::error::Error;
 use crate::passed::Passed;
+use crate::text::cut_text;
 use crate::window::{LIMIT, Window};
 
 /// How many records a bad quote may put in doubt, on each side.
@@ -399,7 +400,7 @@ impl Splitter {
     /// Takes a record that is too long, by itself: only its beginning is kept.
     fn take_long(&mut self) -> Result<Block<Shape>, Error> {
         self.window.consume(std::mem::take(&mut self.at));
-        let text = self.window.bytes()[..KEPT].to_vec();
+        let text = cut_text(self.window.bytes(), KEPT).to_vec();
         let (offset, before, line) = (self.window.offset(), self.before, self.line);
         self.skip_line()?;
         self.doubt = memchr::memchr(self.dialect.quote, &text).map(|_| (REACH, line));

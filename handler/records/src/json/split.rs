@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::input::Input;
 use crate::options::Options;
 use crate::passed::Passed;
+use crate::text::cut_text;
 use crate::window::{LIMIT, Window};
 
 /// The part of a record that is too long which is kept.
@@ -366,7 +367,7 @@ impl Splitter {
     /// Takes a record that is too long, by itself: only its beginning is kept, and it ends with its line.
     fn take_long(&mut self) -> Result<Block<Fault>, Error> {
         self.window.consume(std::mem::take(&mut self.at));
-        let text = self.bytes()[..KEPT].to_vec();
+        let text = cut_text(self.bytes(), KEPT).to_vec();
         let (offset, before, line) = (self.window.offset(), self.before, self.line);
         while memchr(b'\n', self.bytes()).is_none() && !(self.window.is_over() && self.bytes().is_empty()) {
             let count = self.bytes().len();
