@@ -419,6 +419,13 @@ mod tests {
     }
 
     #[test]
+    fn a_field_says_how_it_is_written() {
+        let fields = scan(b"a,\"b\",\"c\"\"\"\n", 0, true).1;
+        let written: Vec<(bool, bool)> = fields.iter().map(|field| (field.quoted, field.escaped)).collect();
+        assert_eq!(written, [(false, false), (true, false), (true, true)]);
+    }
+
+    #[test]
     fn fields_are_counted() {
         let count = |text: &[u8]| scan(text, 0, true).0.map(|scan| (scan.width, scan.quotes));
         for (text, width, quotes) in

@@ -78,7 +78,9 @@ impl<F: FnMut(Fact)> Walk<'_, F> {
                 return Some(());
             }
             let step = i64::from(head >> 4);
-            field = if step == 0 { self.take_signed()? } else { field.checked_add(step)? };
+            field = if step == 0 { self.take_signed()? } else { field + step };
+            // A decoder cuts the number of a field to 16 bits; a larger one would be another field there.
+            i16::try_from(field).ok()?;
             let kind = fields.iter().find(|(number, _)| *number == field).map(|(_, kind)| *kind);
             let inside = if matches!(place, Place::Top) { Place::Part(field) } else { Place::Deeper };
             let value = match (code, kind) {
@@ -167,8 +169,8 @@ mod tests {
 
     #[test]
     fn a_field_that_is_known_has_its_kind() {
-        // The field 7 as an integer, and its part 3 as one.
-        for other in [&[0x75, 2, 0][..], &[0x7c, 0x35, 2, 0, 0]] {
+        // The field 7 as an integer, its part 3 as one, and the field 65543, of which 16 bits are 7.
+        for other in [&[0x75, 2, 0][..], &[0x7c, 0x35, 2, 0, 0], &[0x05, 0x8e, 0x80, 0x08, 2, 0]] {
             assert_eq!(read_struct(other), None, "{other:?}");
         }
     }
