@@ -4,10 +4,10 @@ use crate::error::Error;
 use crate::passed::Passed;
 
 /// Records in a block.
-pub(crate) const BLOCK_RECORDS: usize = 8_192;
+pub(crate) const BLOCK_RECORDS: usize = if cfg!(fuzzing) { 8 } else { 8_192 };
 
 /// Bytes in a block; a single record may be longer.
-pub(crate) const BLOCK_BYTES: usize = 512 * 1024;
+pub(crate) const BLOCK_BYTES: usize = if cfg!(fuzzing) { 256 } else { 512 * 1024 };
 
 /// Some consecutive records, split and not yet converted. `F` says why a record is none.
 #[derive(Debug)]

@@ -6,9 +6,13 @@ use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
+mod snappy;
+
 use crate::error::{Error, is_input_failure};
 use crate::input::{Input, open_whole};
 use crate::options::{Compression, Options};
+
+use snappy::Snappy;
 
 /// The largest zstd window, as a power of two: what the decoder may keep in memory.
 const WINDOW_LOG: u32 = 27;
@@ -36,6 +40,7 @@ pub(crate) fn open_plain(input: &dyn Input, options: &Options) -> Result<Box<dyn
         Compression::None => (Box::new(packed), "plain"),
         Compression::Gzip => (Box::new(MultiGzDecoder::new(packed)), "gzip"),
         Compression::Bzip2 => (Box::new(MultiBzDecoder::new(packed)), "bzip2"),
+        Compression::Snappy => (Box::new(Snappy::new(packed)), "snappy"),
         Compression::Xz => (Box::new(XzReader::new_mem_limit(packed, true, DICTIONARY)), "xz"),
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
@@ -122,13 +127,20 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn snappy(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = snap::write::FrameEncoder::new(Vec::new());
+        encoder.write_all(bytes).unwrap();
+        encoder.into_inner().unwrap()
+    }
+
     /// The bytes, packed in each way.
-    fn pack(bytes: &[u8]) -> [(Vec<u8>, Compression); 4] {
+    fn pack(bytes: &[u8]) -> [(Vec<u8>, Compression); 5] {
         [
             (gzip(bytes), Compression::Gzip),
             (zstd::encode_all(bytes, 1).unwrap(), Compression::Zstd),
             (bzip2(bytes), Compression::Bzip2),
             (xz(bytes), Compression::Xz),
+            (snappy(bytes), Compression::Snappy),
         ]
     }
 
@@ -146,8 +158,8 @@ mod tests {
 
     #[test]
     fn several_members_are_one_text() {
-        for ((one, compression), (two, _)) in pack(b"a\n").into_iter().zip(pack(b"b\n")) {
-            assert_eq!(unpack([one, two].concat(), compression).unwrap(), b"a\nb\n", "{compression:?}");
+        for ((one, compression), (two, _)) in pack(b"a,1\n").into_iter().zip(pack(b"b\n")) {
+            assert_eq!(unpack([one, two].concat(), compression).unwrap(), b"a,1\nb\n", "{compression:?}");
         }
         assert_eq!(unpack([gzip(b"a\n"), gzip(b""), gzip(b"b\n")].concat(), Compression::Gzip).unwrap(), b"a\nb\n");
     }
@@ -223,9 +235,14 @@ mod tests {
                 Ok(Box::new(Broken))
             }
         }
-        for compression in
-            [Compression::None, Compression::Gzip, Compression::Zstd, Compression::Bzip2, Compression::Xz]
-        {
+        for compression in [
+            Compression::None,
+            Compression::Gzip,
+            Compression::Zstd,
+            Compression::Bzip2,
+            Compression::Xz,
+            Compression::Snappy,
+        ] {
             let result = open_plain(&Failing, &Options { compression, ..Options::default() })
                 .and_then(|mut plain| Ok(plain.read(&mut [0])?));
             assert!(

@@ -9,6 +9,23 @@ use arrow::error::ArrowError;
 use crate::plan::Column;
 use crate::types::Type;
 
+/// What each slot with one Arrow builder does in the same way; the builder's field is given.
+macro_rules! appends_to {
+    ($builder:tt) => {
+        fn skip(&mut self) {
+            self.$builder.append_null();
+        }
+
+        fn length(&self) -> usize {
+            ::arrow::array::ArrayBuilder::len(&self.$builder)
+        }
+
+        fn finish(&mut self) -> Result<::arrow::array::ArrayRef, ::arrow::error::ArrowError> {
+            Ok(::std::sync::Arc::new(self.$builder.finish()))
+        }
+    };
+}
+
 mod blobs;
 pub(crate) mod booleans;
 pub(crate) mod cell;
@@ -83,7 +100,17 @@ pub(crate) trait Slot: Send {
     }
 
     /// Takes a value of a Parquet column.
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit>;
+    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        match cell {
+            Cell::Text(text) => self.take_text(text),
+            other => self.take_native(other),
+        }
+    }
+
+    /// Takes a value of a Parquet column that is no text.
+    fn take_native(&mut self, _cell: &Cell<'_>) -> Result<(), Misfit> {
+        Err(Misfit::Type)
+    }
 
     /// The values as an array; the builder is empty then.
     fn finish(&mut self) -> Result<ArrayRef, ArrowError>;

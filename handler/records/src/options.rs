@@ -29,6 +29,9 @@ pub enum Compression {
     Bzip2,
     /// One or more xz streams, with a dictionary of 128 MiB at most; each check must verify.
     Xz,
+    /// Snappy's framing format; each checksum must verify, and the last chunk must be shorter than the longest, since
+    /// nothing else tells a whole stream from one that is cut.
+    Snappy,
 }
 
 /// What a compressed object may unpack to; beyond either it is refused.

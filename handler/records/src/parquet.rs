@@ -1,18 +1,13 @@
 //! Parquet: typed already, and still converted value by value to what is declared. The Parquet schema counts, not the
 //! Arrow schema that some writers hide in the footer.
 
-use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
-use ::parquet::basic::Compression;
+use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::RowGroupMetaData;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
-use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, Time64MicrosecondType, TimeUnit};
+use arrow::datatypes::{DataType, Decimal128Type, Schema, Time64MicrosecondType, TimeUnit};
 use arrow::error::ArrowError;
 
 use crate::batch::{Batch, Reasons, Reject, Sorting, internal};
@@ -21,15 +16,20 @@ use crate::convert::ColumnBuilder;
 use crate::convert::cell::{Cell, render_object};
 use crate::convert::temporal::DAY;
 use crate::error::Error;
-use crate::input::{Input, open_range};
+use crate::input::Input;
 use crate::passed::Passed;
 use crate::plan::Plan;
 use crate::survey::{Survey, SurveyedColumn};
 
 mod chunk;
+mod footer;
 mod infer;
+mod layout;
+mod page;
+mod thrift;
 
-use chunk::{Failure, RowGroup, Whole};
+use chunk::{Failure, RowGroup};
+use footer::read_footer;
 
 /// Bytes of a batch to aim at, as the footer tells the size of a row.
 const BATCH_BYTES: i64 = 32 * 1024 * 1024;
@@ -45,59 +45,6 @@ pub(crate) fn survey(input: &dyn Input) -> Result<Survey, Error> {
 
 fn count_rows(metadata: &ArrowReaderMetadata) -> i64 {
     metadata.metadata().file_metadata().num_rows()
-}
-
-/// Refuses what is encrypted or packed in a way that is not read, by name.
-fn refuse_unread(metadata: &ArrowReaderMetadata) -> Result<(), Error> {
-    for column in metadata.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns) {
-        if let Compression::LZO = column.compression() {
-            let name = column.column_path();
-            return Err(Error::unreadable(format!("the column {name} is packed with LZO, which is not read")));
-        }
-    }
-    Ok(())
-}
-
-/// Whether the object is wholly encrypted: it ends in other letters than plain Parquet.
-fn is_encrypted(input: &dyn Input) -> Result<bool, Error> {
-    let mut end = Vec::new();
-    open_range(input, input.length().saturating_sub(4)..input.length())?.read_to_end(&mut end)?;
-    Ok(end == b"PARE")
-}
-
-/// Reads the footer. Old 96-bit timestamps are taken as microseconds, since nanoseconds would not reach the year 9999.
-fn read_footer(input: &dyn Input) -> Result<ArrowReaderMetadata, Error> {
-    if is_encrypted(input)? {
-        return Err(Error::unreadable("the Parquet object is encrypted, which is not read"));
-    }
-    let whole = Whole::new(input);
-    let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let plain =
-        guard(|| ArrowReaderMetadata::load(&whole, options())).and_then(|result| whole.failure().sort(result))?;
-    refuse_unread(&plain)?;
-    let parsed = Arc::clone(plain.metadata());
-    let mut changed = false;
-    let fields: Vec<Field> = plain
-        .schema()
-        .fields()
-        .iter()
-        .zip(parsed.file_metadata().schema_descr().root_schema().get_fields())
-        .map(|(field, parquet)| {
-            let old = parquet.is_primitive() && parquet.get_physical_type() == ::parquet::basic::Type::INT96;
-            changed |= old;
-            if old {
-                field.as_ref().clone().with_data_type(DataType::Timestamp(TimeUnit::Microsecond, None))
-            } else {
-                field.as_ref().clone()
-            }
-        })
-        .collect();
-    if !changed {
-        return Ok(plain);
-    }
-    let schema = Arc::new(Schema::new(fields));
-    guard(|| ArrowReaderMetadata::try_new(parsed, options().with_schema(schema)))?
-        .map_err(|error| Error::unreadable(error.to_string()))
 }
 
 /// Runs the decoder: where it gives up in a panic, the bytes are to blame.
@@ -275,5 +222,7 @@ fn external(error: std::io::Error) -> ParquetError {
     ParquetError::External(Box::new(error))
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

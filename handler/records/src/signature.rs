@@ -14,7 +14,7 @@ const KNOWN: [(&[u8], &str); 12] = [
     (b"\x28\xb5\x2f\xfd", "packed with zstd; declare that compression"),
     (b"BZh", "packed with bzip2; declare that compression"),
     (b"\xfd7zXZ\x00", "packed with xz; declare that compression"),
-    (b"\xff\x06\x00\x00sNaPpY", "packed with snappy, whose end cannot be verified; pack it with zstd"),
+    (b"\xff\x06\x00\x00sNaPpY", "packed with snappy; declare that compression"),
     (b"\x04\x22\x4d\x18", "packed with LZ4, which is not read; pack it with zstd"),
 ];
 

@@ -121,6 +121,13 @@ impl Read for Decoding {
     }
 }
 
+/// The first bytes, so many at most, without a character that would be cut.
+pub(crate) fn cut_text(bytes: &[u8], most: usize) -> &[u8] {
+    let goes_on = |place: usize| bytes.get(place).is_some_and(|byte| (0x80..0xc0).contains(byte));
+    let end = (most.saturating_sub(3)..=most).rev().find(|place| !goes_on(*place)).unwrap_or(most);
+    &bytes[..end.min(bytes.len())]
+}
+
 /// A record's bytes as text: what is no UTF-8, and NUL, is written as `\xNN`.
 pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -177,6 +184,14 @@ mod tests {
         assert!(decode(b"a\xd8\0b\0", "utf-16be").contains(&MALFORMED));
         assert_eq!(decode(b"a\0b", "utf-16le"), b"a\xff");
         assert_eq!(escape_bytes(b"a\xffb\0"), "a\\xFFb\\x00");
+    }
+
+    #[test]
+    fn no_character_is_cut() {
+        let text = "aé日𝄞".as_bytes();
+        let lengths = [0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10];
+        assert_eq!([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map(|most| cut_text(text, most).len()), lengths);
+        assert_eq!(cut_text(&[0x80; 9], 5), [0x80; 5], "what is no text has no characters");
     }
 
     #[test]

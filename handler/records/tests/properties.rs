@@ -3,109 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::fmt::Write as _;
-use std::io::{self, Read};
-use std::ops::Range;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::concat_batches;
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use proptest::prelude::*;
-use records::{
-    Column, Compression, Depth, Error, Format, Input, MemoryInput, Options, Plan, Reject, Type, read, survey,
-};
+use records::{Column, Compression, Format, MemoryInput, Options, Plan, Type};
 
-/// Bytes that come a few at a time.
-struct Trickle {
-    bytes: Vec<u8>,
-    sizes: Vec<usize>,
-}
+mod promises;
 
-struct TrickleReader {
-    bytes: Vec<u8>,
-    position: usize,
-    sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,
-}
-
-impl Input for Trickle {
-    fn length(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn open(&self, range: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
-        let place = |offset| usize::try_from(offset).unwrap();
-        Ok(Box::new(TrickleReader {
-            bytes: self.bytes[..place(range.end)].to_vec(),
-            position: place(range.start),
-            sizes: self.sizes.clone().into_iter().cycle(),
-        }))
-    }
-}
-
-impl Read for TrickleReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let rest = &self.bytes[self.position..];
-        let count = self.sizes.next().unwrap_or(1).min(rest.len()).min(buffer.len());
-        buffer[..count].copy_from_slice(&rest[..count]);
-        self.position += count;
-        Ok(count)
-    }
-}
-
-#[derive(Debug, PartialEq)]
-struct Outcome {
-    rows: RecordBatch,
-    numbers: Vec<u64>,
-    rejects: Vec<Reject>,
-}
-
-/// Reads everything; panics where a record is neither row nor reject.
-fn read_all(input: &dyn Input, options: &Options, plan: &Plan) -> Result<Outcome, Error> {
-    let mut reader = read(input, options, plan)?;
-    let (mut rows, mut numbers, mut rejects, mut records) = (Vec::new(), Vec::new(), Vec::new(), 0);
-    for batch in &mut reader {
-        let batch = batch?;
-        assert_eq!(batch.rows.num_rows(), batch.record_numbers.len());
-        records += batch.records;
-        rows.push(batch.rows);
-        numbers.extend(batch.record_numbers);
-        rejects.extend(batch.rejects);
-    }
-    let mut all: Vec<u64> = numbers.iter().copied().chain(rejects.iter().map(|reject| reject.record_number)).collect();
-    all.sort_unstable();
-    assert_eq!(all, (1..=records).collect::<Vec<u64>>());
-    assert!(rejects.iter().all(|reject| !reject.reasons.is_empty()));
-    Ok(Outcome { rows: concat_batches(&reader.schema(), &rows).unwrap(), numbers, rejects })
-}
-
-fn column(name: &str, data_type: &str) -> Column {
-    Column {
-        source: Some(name.to_owned()),
-        name: name.to_owned(),
-        data_type: data_type.parse().unwrap(),
-        format: None,
-        not_null: false,
-    }
-}
+use promises::{check_any_bytes, check_shift, check_tiling, column, read_all};
 
 fn plan_of(columns: &[(&str, &str)]) -> Plan {
-    Plan { columns: columns.iter().map(|(name, data_type)| column(name, data_type)).collect(), ..Plan::default() }
-}
-
-/// Takes every column of an object as it was inferred.
-fn plan_inferred(input: &dyn Input, options: &Options) -> Result<Plan, Error> {
-    let found = survey(input, options, Depth::Values)?;
-    let names: std::collections::BTreeSet<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
-    if names.len() < found.columns.len() {
-        return Err(Error::Unreadable { reason: "two columns have the same name".to_owned() });
+    Plan {
+        columns: columns.iter().map(|(name, data_type)| column(name, data_type.parse().unwrap())).collect(),
+        ..Plan::default()
     }
-    let columns = found.columns.into_iter().enumerate().map(|(position, column)| Column {
-        name: format!("c{position}"),
-        source: Some(column.name),
-        data_type: column.inferred,
-        format: None,
-        not_null: false,
-    });
-    Ok(Plan { columns: columns.collect(), rescue: true, ..Plan::default() })
 }
 
 /// Text that looks like CSV and goes wrong in all places.
@@ -143,79 +55,6 @@ fn json_like() -> impl Strategy<Value = Vec<u8>> {
         let inside = pieces.concat();
         if array { [b"[".to_vec(), inside, b"]".to_vec()].concat() } else { inside }
     })
-}
-
-fn same(one: &Result<Outcome, Error>, two: &Result<Outcome, Error>) -> bool {
-    match (one, two) {
-        (Ok(one), Ok(two)) => one == two,
-        (Err(one), Err(two)) => one.to_string() == two.to_string(),
-        _ => false,
-    }
-}
-
-/// What must hold for any bytes.
-fn check_any_bytes(bytes: &[u8], options: &Options, sizes: Vec<usize>) {
-    let whole = MemoryInput(bytes.to_vec());
-    let trickle = Trickle { bytes: bytes.to_vec(), sizes };
-    let Ok(plan) = plan_inferred(&whole, options) else { return };
-    let outcome = read_all(&whole, options, &plan);
-    assert!(same(&outcome, &read_all(&trickle, options, &plan)), "the same in small pieces");
-    let surveyed = survey(&trickle, options, Depth::Values).unwrap();
-    if let Ok(outcome) = &outcome {
-        assert_eq!(surveyed.records, Some((outcome.numbers.len() + outcome.rejects.len()) as u64));
-        let misfits: Vec<&String> = outcome
-            .rejects
-            .iter()
-            .flat_map(|reject| &reject.reasons)
-            .filter(|reason| reason.starts_with("column"))
-            .collect();
-        assert!(misfits.is_empty(), "an inferred type holds every value: {misfits:?}");
-    }
-    let strict = Plan {
-        columns: plan
-            .columns
-            .into_iter()
-            .map(|column| Column { data_type: Type::Integer, not_null: true, ..column })
-            .collect(),
-        ..Plan::default()
-    };
-    assert!(
-        same(&read_all(&whole, options, &strict), &read_all(&trickle, options, &strict)),
-        "the same in small pieces"
-    );
-}
-
-/// Between the records, and before and after them, nothing may stand but what parts them: no byte is passed over.
-fn check_tiling(text: &str, options: &Options, parts: &[u8]) {
-    let refusal = Plan { refuse: Some("all".to_owned()), ..Plan::default() };
-    let Ok(outcome) = read_all(&MemoryInput(text.as_bytes().to_vec()), options, &refusal) else { return };
-    let mut position = 0;
-    for reject in &outcome.rejects {
-        let start = usize::try_from(reject.byte_offset.unwrap()).unwrap();
-        let gap = &text.as_bytes()[position..start];
-        assert!(gap.iter().all(|byte| parts.contains(byte)), "{gap:?} before record {}", reject.record_number);
-        assert_eq!(&text[start..start + reject.raw.len()], reject.raw);
-        let lines = text[..start]
-            .replace("\r\n", "\n")
-            .matches(if options.format == Format::Csv { &['\n', '\r'][..] } else { &['\n'] })
-            .count();
-        assert_eq!(reject.line, Some(lines as u64 + 1), "the line of record {}", reject.record_number);
-        position = start + reject.raw.len();
-    }
-    assert!(text.as_bytes()[position..].iter().all(|byte| parts.contains(byte)), "after the last record");
-}
-
-/// The same records further down the object are the same records.
-fn check_shift(bytes: &[u8], shifted: &[u8], options: &Options) {
-    let distance = (shifted.len() - bytes.len()) as u64;
-    let (near, far) = (MemoryInput(bytes.to_vec()), MemoryInput(shifted.to_vec()));
-    let Ok(plan) = plan_inferred(&near, options) else { return };
-    let mut expected = read_all(&near, options, &plan);
-    for reject in expected.iter_mut().flat_map(|outcome| &mut outcome.rejects) {
-        reject.byte_offset = reject.byte_offset.map(|offset| offset + distance);
-    }
-    let found = read_all(&far, options, &plan);
-    assert!(same(&expected, &found), "{:?} at {distance}: {expected:?}\n{found:?}", String::from_utf8_lossy(bytes));
 }
 
 /// A field as one writes it.
@@ -280,7 +119,7 @@ proptest! {
             let fields: Vec<String> = row.iter().map(|field| write_field(field)).collect();
             writeln!(text, "{}", fields.join(",")).unwrap();
         }
-        let outcome = read_all(&MemoryInput(text.into_bytes()), &Options::default(), &plan_of(&[("a", "VARCHAR"), ("b", "VARCHAR"), ("c", "VARCHAR")])).unwrap();
+        let outcome = read_all(&MemoryInput(text.into_bytes()), &Options::default(), &plan_of(&[("a", "VARCHAR"), ("b", "VARCHAR"), ("c", "VARCHAR")]), 1).unwrap();
         prop_assert_eq!(outcome.rejects, vec![]);
         for (position, row) in rows.iter().enumerate() {
             for (column, text) in row.iter().enumerate() {
@@ -299,7 +138,7 @@ proptest! {
         let csv = format!("i,f,d,a,t,z\n{integer},{double:?},{decimal},{date},{plain},{zoned}\n");
         let json = format!("{{\"i\":{integer},\"f\":{double:?},\"d\":{decimal},\"a\":\"{date}\",\"t\":\"{plain}\",\"z\":\"{zoned}\"}}");
         for (format, text) in [(Format::Csv, csv), (Format::Json, json)] {
-            let outcome = read_all(&MemoryInput(text.clone().into_bytes()), &Options { format, ..Options::default() }, &plan_of(&types)).unwrap();
+            let outcome = read_all(&MemoryInput(text.clone().into_bytes()), &Options { format, ..Options::default() }, &plan_of(&types), 1).unwrap();
             prop_assert_eq!(&outcome.rejects, &vec![], "{}", text);
             let rows = outcome.rows;
             prop_assert_eq!(rows.column(0).as_primitive::<Int64Type>().value(0), integer);
@@ -322,9 +161,9 @@ proptest! {
     fn any_format_reads_or_refuses_any_text(format in "(%[YmdHMSfgbBaApIzjyFT%-]|[ :./é-]){0,8}", text in "[0-9:./ a-zA-Zé+-]{0,20}") {
         for data_type in [Type::Date, Type::Time, Type::Timestamp, Type::TimestampTz] {
             if records::check_format(&format, &data_type).is_ok() {
-                let columns = vec![Column { format: Some(format.clone()), data_type, ..column("a", "DATE") }];
+                let columns = vec![Column { format: Some(format.clone()), data_type, ..column("a", Type::Date) }];
                 let input = MemoryInput(format!("a,b\n{text},\n{text},\n").into_bytes());
-                let outcome = read_all(&input, &Options::default(), &Plan { columns, ..Plan::default() }).unwrap();
+                let outcome = read_all(&input, &Options::default(), &Plan { columns, ..Plan::default() }, 1).unwrap();
                 prop_assert_eq!(outcome.rows.column(0).len() + outcome.rejects.len(), 2);
             }
         }

@@ -1,10 +1,8 @@
 //! Bytes: as they are, or written in hexadecimal digits or base64 where that is declared.
 
 use std::str::FromStr;
-use std::sync::Arc;
 
-use arrow::array::{ArrayBuilder, ArrayRef, BinaryBuilder};
-use arrow::error::ArrowError;
+use arrow::array::BinaryBuilder;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -53,13 +51,7 @@ fn parse_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Slot for BlobSlot {
-    fn skip(&mut self) {
-        self.builder.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.builder.len()
-    }
+    appends_to!(builder);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         match self.form {
@@ -82,19 +74,10 @@ impl Slot for BlobSlot {
         self.take_text(&parse_string(json)?)
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Text(text) => self.take_text(text),
-            Cell::Bytes(bytes) => {
-                self.builder.append_value(bytes);
-                Ok(())
-            }
-            _ => Err(Misfit::Type),
-        }
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.builder.finish()))
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        let Cell::Bytes(bytes) = cell else { return Err(Misfit::Type) };
+        self.builder.append_value(bytes);
+        Ok(())
     }
 }
 

@@ -1,9 +1,6 @@
 //! `true` and `false`, in any case; nothing else is a boolean.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayBuilder, ArrayRef, BooleanBuilder};
-use arrow::error::ArrowError;
+use arrow::array::BooleanBuilder;
 
 use super::cell::Cell;
 use super::{Misfit, Slot};
@@ -23,29 +20,16 @@ pub(crate) fn parse_boolean(text: &str) -> Option<bool> {
 pub(super) struct BooleanSlot(BooleanBuilder);
 
 impl Slot for BooleanSlot {
-    fn skip(&mut self) {
-        self.0.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.0.len()
-    }
+    appends_to!(0);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         self.0.append_value(parse_boolean(text).ok_or(Misfit::Type)?);
         Ok(())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Boolean(value) => self.0.append_value(*value),
-            Cell::Text(text) => return self.take_text(text),
-            _ => return Err(Misfit::Type),
-        }
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        let Cell::Boolean(value) = cell else { return Err(Misfit::Type) };
+        self.0.append_value(*value);
         Ok(())
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish()))
     }
 }

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use arrow::array::{ArrayBuilder, ArrayRef, StringBuilder};
+use arrow::array::{ArrayRef, StringBuilder};
 use arrow::error::ArrowError;
 
 use super::cell::Cell;
@@ -25,13 +24,7 @@ pub(crate) fn parse_string(json: &str) -> Result<Cow<'_, str>, Misfit> {
 pub(super) struct VarcharSlot(StringBuilder);
 
 impl Slot for VarcharSlot {
-    fn skip(&mut self) {
-        self.0.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.0.len()
-    }
+    appends_to!(0);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         self.0.append_value(text);
@@ -43,15 +36,8 @@ impl Slot for VarcharSlot {
         self.take_text(&text)
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Text(text) => self.take_text(text),
-            other => self.take_text(&other.to_text().ok_or_else(|| Misfit::Rule("is not UTF-8 text".to_owned()))?),
-        }
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish()))
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        self.take_text(&cell.to_text().ok_or_else(|| Misfit::Rule("is not UTF-8 text".to_owned()))?)
     }
 }
 
@@ -99,7 +85,7 @@ impl Slot for TextSlot {
         self.take_text(&text)
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         self.take_text(&cell.to_text().ok_or_else(|| Misfit::Rule("is not UTF-8 text".to_owned()))?)
     }
 
@@ -113,13 +99,7 @@ impl Slot for TextSlot {
 pub(super) struct JsonSlot(StringBuilder);
 
 impl Slot for JsonSlot {
-    fn skip(&mut self) {
-        self.0.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.0.len()
-    }
+    appends_to!(0);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         check_json(text).map_err(Misfit::Because)?;
@@ -132,16 +112,9 @@ impl Slot for JsonSlot {
         Ok(())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Text(text) => return self.take_text(text),
-            other => self.0.append_value(other.to_json()),
-        }
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        self.0.append_value(cell.to_json());
         Ok(())
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish()))
     }
 }
 
@@ -159,13 +132,7 @@ fn is_uuid(text: &str) -> bool {
 pub(super) struct UuidSlot(StringBuilder);
 
 impl Slot for UuidSlot {
-    fn skip(&mut self) {
-        self.0.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.0.len()
-    }
+    appends_to!(0);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         if !is_uuid(text) {
@@ -175,9 +142,8 @@ impl Slot for UuidSlot {
         Ok(())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         match cell {
-            Cell::Text(text) => self.take_text(text),
             Cell::Bytes(bytes) if bytes.len() == 16 => {
                 let digits = bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
                 self.take_text(&format!(
@@ -191,10 +157,6 @@ impl Slot for UuidSlot {
             }
             _ => Err(Misfit::Type),
         }
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish()))
     }
 }
 

@@ -1,8 +1,6 @@
 //! Decimals: digits that fit the declared precision and scale exactly. `HUGEINT` is held the same way, with no scale.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayBuilder, ArrayRef, Decimal128Builder};
+use arrow::array::Decimal128Builder;
 use arrow::error::ArrowError;
 
 use super::cell::Cell;
@@ -135,13 +133,7 @@ impl DecimalSlot {
 }
 
 impl Slot for DecimalSlot {
-    fn skip(&mut self) {
-        self.builder.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.builder.len()
-    }
+    appends_to!(builder);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         if self.integer {
@@ -163,17 +155,12 @@ impl Slot for DecimalSlot {
         }
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         match cell {
             Cell::Integer(value) => self.take(rescale(*value, 0, self.scale)),
             Cell::Decimal(value, scale) => self.take(rescale(*value, *scale, self.scale)),
-            Cell::Text(text) => self.take_text(text),
             _ => Err(Misfit::Type),
         }
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.builder.finish()))
     }
 }
 

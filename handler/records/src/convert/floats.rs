@@ -1,10 +1,7 @@
 //! Floating point: the nearest number to what is written; refused where that would be another number than was meant
 //! (infinity by overflow, zero by underflow, an integer that is not held).
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayBuilder, ArrayRef, Float32Builder, Float64Builder};
-use arrow::error::ArrowError;
+use arrow::array::{Float32Builder, Float64Builder};
 
 use super::cell::Cell;
 use super::decimals::render_decimal;
@@ -90,33 +87,22 @@ fn narrow(value: f64) -> f32 {
 pub(super) struct DoubleSlot(Float64Builder);
 
 impl Slot for DoubleSlot {
-    fn skip(&mut self) {
-        self.0.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.0.len()
-    }
+    appends_to!(0);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         self.0.append_value(parse_double(text)?);
         Ok(())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         match cell {
             Cell::Double(value) => self.0.append_value(*value),
             Cell::Float(value) => self.0.append_value(f64::from(*value)),
             Cell::Integer(value) => return self.take_text(&value.to_string()),
             Cell::Decimal(value, scale) => return self.take_text(&render_decimal(*value, *scale)),
-            Cell::Text(text) => return self.take_text(text),
             _ => return Err(Misfit::Type),
         }
         Ok(())
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish()))
     }
 }
 
@@ -124,20 +110,14 @@ impl Slot for DoubleSlot {
 pub(super) struct FloatSlot(Float32Builder);
 
 impl Slot for FloatSlot {
-    fn skip(&mut self) {
-        self.0.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.0.len()
-    }
+    appends_to!(0);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         self.0.append_value(parse_float(text)?);
         Ok(())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         match cell {
             Cell::Float(value) => self.0.append_value(*value),
             Cell::Double(value) if value.is_nan() || f64::from(narrow(*value)).to_bits() == value.to_bits() => {
@@ -146,14 +126,9 @@ impl Slot for FloatSlot {
             Cell::Double(_) => return Err(Misfit::Because("not exactly".to_owned())),
             Cell::Integer(value) => return self.take_text(&value.to_string()),
             Cell::Decimal(value, scale) => return self.take_text(&render_decimal(*value, *scale)),
-            Cell::Text(text) => return self.take_text(text),
             _ => return Err(Misfit::Type),
         }
         Ok(())
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish()))
     }
 }
 

@@ -1,9 +1,6 @@
 //! Integers: an optional sign and digits, in range.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayBuilder, ArrayRef, ArrowPrimitiveType, PrimitiveBuilder};
-use arrow::error::ArrowError;
+use arrow::array::{ArrowPrimitiveType, PrimitiveBuilder};
 
 use super::cell::Cell;
 use super::{Misfit, Slot};
@@ -59,13 +56,7 @@ impl<T: ArrowPrimitiveType> Slot for IntegerSlot<T>
 where
     T::Native: TryFrom<i128>,
 {
-    fn skip(&mut self) {
-        self.0.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.0.len()
-    }
+    appends_to!(0);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         self.take(parse_integer(text).ok_or(Misfit::Type)?)
@@ -82,17 +73,12 @@ where
         }
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         match cell {
             Cell::Integer(value) => self.take(*value),
             Cell::Decimal(value, scale) => self.take(super::decimals::rescale(*value, *scale, 0).ok_or(Misfit::Type)?),
-            Cell::Text(text) => self.take_text(text),
             _ => Err(Misfit::Type),
         }
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish()))
     }
 }
 

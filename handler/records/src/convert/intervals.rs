@@ -1,12 +1,8 @@
 //! Intervals: durations as ISO 8601 writes them, `P1Y2M3W4DT5H6M7.89S`; months, days and microseconds, exactly.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayBuilder, ArrayRef, IntervalMonthDayNanoBuilder};
+use arrow::array::IntervalMonthDayNanoBuilder;
 use arrow::datatypes::IntervalMonthDayNano;
-use arrow::error::ArrowError;
 
-use super::cell::Cell;
 use super::temporal::parse_fraction;
 use super::{Misfit, Slot};
 
@@ -56,30 +52,13 @@ fn add(mut text: &str, mut designators: &[(u8, [i64; 3])], sign: i64, sum: &mut 
 pub(super) struct IntervalSlot(IntervalMonthDayNanoBuilder);
 
 impl Slot for IntervalSlot {
-    fn skip(&mut self) {
-        self.0.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.0.len()
-    }
+    appends_to!(0);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         let [months, days, nanoseconds] = parse_interval(text).ok_or(Misfit::Type)?;
         let narrow = |value: i64| i32::try_from(value).map_err(|_| Misfit::Because("out of range".to_owned()));
         self.0.append_value(IntervalMonthDayNano::new(narrow(months)?, narrow(days)?, nanoseconds));
         Ok(())
-    }
-
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Text(text) => self.take_text(text),
-            _ => Err(Misfit::Type),
-        }
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.0.finish()))
     }
 }
 

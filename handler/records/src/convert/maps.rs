@@ -8,9 +8,8 @@ use arrow::datatypes::{DataType, FieldRef};
 use arrow::error::ArrowError;
 
 use super::cell::{Cell, Nested};
-use super::nested::{take_cell_part, take_part};
+use super::nested::{parse_object, take_cell_part, take_part, unquote};
 use super::{Misfit, Slot, create_slot};
-use crate::object::Object;
 use crate::types::Type;
 
 pub(super) struct MapSlot {
@@ -67,14 +66,8 @@ impl Slot for MapSlot {
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        if json.starts_with('"') {
-            return self.take_json(&super::characters::parse_string(json)?);
-        }
-        let object = Object::parse(json).map_err(Misfit::Because)?;
-        if let Some(key) = object.find_duplicate() {
-            return Err(Misfit::Because(format!("the key {key:?} stands twice")));
-        }
-        for (key, value) in &object.0 {
+        let json = unquote(json)?;
+        for (key, value) in &parse_object(&json)?.0 {
             self.take_key(key)?;
             take_part(&mut *self.values, &self.types.1, value)?;
         }
@@ -82,12 +75,8 @@ impl Slot for MapSlot {
         Ok(())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        let entries = match cell {
-            Cell::Text(text) => return self.take_text(text),
-            Cell::Nested(Nested::Map(entries)) => entries,
-            _ => return Err(Misfit::Type),
-        };
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        let Cell::Nested(Nested::Map(entries)) = cell else { return Err(Misfit::Type) };
         for row in 0..entries.len() {
             let (key, value) = (Cell::new(entries.column(0), row), Cell::new(entries.column(1), row));
             take_cell_part(&mut *self.keys, &self.types.0, &key)?;

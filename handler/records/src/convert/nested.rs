@@ -1,5 +1,6 @@
 //! Lists and structs, from JSON text (CSV has nothing else to write them with) and from nested Parquet columns.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ListArray, NullBufferBuilder, StructArray};
@@ -9,6 +10,7 @@ use arrow::error::ArrowError;
 use serde_json::value::RawValue;
 
 use super::cell::{Cell, Nested};
+use super::characters::parse_string;
 use super::{Misfit, Slot, create_slot};
 use crate::object::Object;
 use crate::types::Type;
@@ -24,6 +26,20 @@ pub(super) fn take_part(slot: &mut dyn Slot, data_type: &Type, json: &str) -> Re
         return Ok(());
     }
     slot.take_json(json).map_err(|misfit| Misfit::Because(misfit.explain(json, data_type)))
+}
+
+/// A JSON object without a key that stands twice.
+pub(super) fn parse_object(json: &str) -> Result<Object<'_>, Misfit> {
+    let object = Object::parse(json).map_err(Misfit::Because)?;
+    match object.find_duplicate() {
+        Some(key) => Err(Misfit::Because(format!("the key {key:?} stands twice"))),
+        None => Ok(object),
+    }
+}
+
+/// The JSON that is the text of a JSON string; what is no string stays as it is.
+pub(super) fn unquote(json: &str) -> Result<Cow<'_, str>, Misfit> {
+    if json.starts_with('"') { parse_string(json) } else { Ok(Cow::Borrowed(json)) }
 }
 
 pub(super) fn take_cell_part(slot: &mut dyn Slot, data_type: &Type, cell: &Cell<'_>) -> Result<(), Misfit> {
@@ -79,10 +95,8 @@ impl Slot for ListSlot {
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        if json.starts_with('"') {
-            return self.take_json(&super::characters::parse_string(json)?);
-        }
-        let elements: Vec<&RawValue> = serde_json::from_str(json).map_err(|error| explain_json(&error))?;
+        let json = unquote(json)?;
+        let elements: Vec<&RawValue> = serde_json::from_str(&json).map_err(|error| explain_json(&error))?;
         for element in elements {
             let result = take_part(&mut *self.element, &self.data_type, element.get());
             self.settle(result)?;
@@ -91,17 +105,12 @@ impl Slot for ListSlot {
         Ok(())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Text(text) => return self.take_text(text),
-            Cell::Nested(Nested::List(elements)) => {
-                for row in 0..elements.len() {
-                    let cell = Cell::new(elements.as_ref(), row);
-                    let result = take_cell_part(&mut *self.element, &self.data_type, &cell);
-                    self.settle(result)?;
-                }
-            }
-            _ => return Err(Misfit::Type),
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        let Cell::Nested(Nested::List(elements)) = cell else { return Err(Misfit::Type) };
+        for row in 0..elements.len() {
+            let cell = Cell::new(elements.as_ref(), row);
+            let result = take_cell_part(&mut *self.element, &self.data_type, &cell);
+            self.settle(result)?;
         }
         self.close(true);
         Ok(())
@@ -171,14 +180,8 @@ impl Slot for StructSlot {
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        if json.starts_with('"') {
-            return self.take_json(&super::characters::parse_string(json)?);
-        }
-        let object = Object::parse(json).map_err(Misfit::Because)?;
-        if let Some(key) = object.find_duplicate() {
-            return Err(Misfit::Because(format!("the key {key:?} stands twice")));
-        }
-        for (key, value) in &object.0 {
+        let json = unquote(json)?;
+        for (key, value) in &parse_object(&json)?.0 {
             let part = self.find(key)?;
             take_part(&mut *part.slot, &part.data_type, value)?;
         }
@@ -186,16 +189,11 @@ impl Slot for StructSlot {
         Ok(())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Text(text) => return self.take_text(text),
-            Cell::Nested(Nested::Struct(array, row)) => {
-                for (field, values) in array.fields().iter().zip(array.columns()) {
-                    let part = self.find(field.name())?;
-                    take_cell_part(&mut *part.slot, &part.data_type, &Cell::new(values, *row))?;
-                }
-            }
-            _ => return Err(Misfit::Type),
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        let Cell::Nested(Nested::Struct(array, row)) = cell else { return Err(Misfit::Type) };
+        for (field, values) in array.fields().iter().zip(array.columns()) {
+            let part = self.find(field.name())?;
+            take_cell_part(&mut *part.slot, &part.data_type, &Cell::new(values, *row))?;
         }
         self.close(true);
         Ok(())

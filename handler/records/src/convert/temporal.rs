@@ -1,9 +1,6 @@
 //! Dates, times and timestamps: ISO 8601 by default, or the declared layout; microseconds, exactly.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayBuilder, ArrayRef, Date32Builder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder};
-use arrow::error::ArrowError;
+use arrow::array::{Date32Builder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder};
 
 use super::cell::Cell;
 use super::layout::Layout;
@@ -151,13 +148,7 @@ impl DateSlot {
 }
 
 impl Slot for DateSlot {
-    fn skip(&mut self) {
-        self.builder.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.builder.len()
-    }
+    appends_to!(builder);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         let days = match &self.layout {
@@ -168,17 +159,10 @@ impl Slot for DateSlot {
         Ok(())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Date(days) => self.builder.append_value(*days),
-            Cell::Text(text) => return self.take_text(text),
-            _ => return Err(Misfit::Type),
-        }
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        let Cell::Date(days) = cell else { return Err(Misfit::Type) };
+        self.builder.append_value(*days);
         Ok(())
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.builder.finish()))
     }
 }
 
@@ -194,13 +178,7 @@ impl TimeSlot {
 }
 
 impl Slot for TimeSlot {
-    fn skip(&mut self) {
-        self.builder.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.builder.len()
-    }
+    appends_to!(builder);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         let time = match &self.layout {
@@ -211,23 +189,14 @@ impl Slot for TimeSlot {
         Ok(())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        match cell {
-            Cell::Time(nanoseconds) => {
-                let time = round_down(i128::from(*nanoseconds))?;
-                if !(0..DAY).contains(&time) {
-                    return Err(Misfit::Because("out of range".to_owned()));
-                }
-                self.builder.append_value(time);
-            }
-            Cell::Text(text) => return self.take_text(text),
-            _ => return Err(Misfit::Type),
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        let Cell::Time(nanoseconds) = cell else { return Err(Misfit::Type) };
+        let time = round_down(i128::from(*nanoseconds))?;
+        if !(0..DAY).contains(&time) {
+            return Err(Misfit::Because("out of range".to_owned()));
         }
+        self.builder.append_value(time);
         Ok(())
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.builder.finish()))
     }
 }
 
@@ -270,13 +239,7 @@ impl TimestampSlot {
 }
 
 impl Slot for TimestampSlot {
-    fn skip(&mut self) {
-        self.builder.append_null();
-    }
-
-    fn length(&self) -> usize {
-        self.builder.len()
-    }
+    appends_to!(builder);
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         let moment = match &self.layout {
@@ -287,20 +250,15 @@ impl Slot for TimestampSlot {
         self.append(moment.in_utc())
     }
 
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         match cell {
             Cell::Moment { nanoseconds, zoned } => {
                 self.check_zone(*zoned)?;
                 self.append(round_down(*nanoseconds)?)
             }
             Cell::Date(days) if !self.zoned => self.append(i64::from(*days) * DAY),
-            Cell::Text(text) => self.take_text(text),
             _ => Err(Misfit::Type),
         }
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(Arc::new(self.builder.finish()))
     }
 }
 

@@ -2,13 +2,10 @@
 
 use super::reading;
 use super::scan::Fault;
-use super::split::{COLUMNS, Peeked, Splitter};
+use super::split::{COLUMNS, Peeked, SIGHT, Splitter};
 use crate::convert::cells::Reading;
 use crate::error::Error;
 use crate::options::{Options, Ragged};
-
-/// How far to look for a first sound record, in bytes.
-const SIGHT: usize = 1024 * 1024;
 
 /// The columns of an object.
 pub(crate) struct Head {
@@ -49,23 +46,21 @@ impl Head {
         Self { names, positional: true, yardstick }
     }
 
+    /// The fields of the first sound record, or else of the first one.
     fn count_fields(splitter: &mut Splitter) -> Result<usize, Error> {
-        let start = splitter.mark();
-        let mut first = None;
-        while let Some(record) = splitter.peek()? {
-            let width = record.scan.width;
-            let far = record.start > SIGHT;
-            if record.scan.fault.is_none() && !far {
-                first = Some(width);
+        let Some(first) = splitter.peek()? else { return Ok(0) };
+        let (width, mut sound) = (first.scan.width, first.scan.fault.is_none());
+        let place = first.place;
+        let mut count = width;
+        while !sound && let Some(record) = splitter.peek()? {
+            if record.place.at > SIGHT {
                 break;
             }
-            first = first.or(Some(width));
-            if far {
-                break;
-            }
+            sound = record.scan.fault.is_none();
+            count = if sound { record.scan.width } else { width };
         }
-        splitter.reset(start);
-        Ok(first.unwrap_or(0))
+        splitter.reset(place);
+        Ok(count)
     }
 }
 

@@ -403,6 +403,39 @@ mod tests {
     }
 
     #[test]
+    fn only_the_record_itself_is_looked_into() {
+        let text = b"cd\"\n3,\"x\"";
+        let scanner = Scanner { bytes: text, over: false, dialect: DIALECT, keep: 0, single_line: false };
+        assert_eq!(scanner.look_inside(0, 3), Inside::Closes, "its end is the end of a field");
+        assert_eq!(scanner.look_inside(0, 2), Inside::Possible, "a quote behind it does not count");
+    }
+
+    #[test]
+    fn a_line_may_be_taken_whatever_it_holds() {
+        let scanner = Scanner { bytes: b"a,\"b\r\nc", over: true, dialect: DIALECT, keep: 9, single_line: false };
+        let line = |end, next| Some(Scan { end, next, width: 1, fault: None, quotes: false, ambiguous: false });
+        assert_eq!((scanner.scan_line(0), scanner.scan_line(6)), (line(4, 6), line(7, 7)));
+        assert_eq!(Scanner { over: false, ..scanner }.scan_line(6), None);
+    }
+
+    #[test]
+    fn a_field_says_how_it_is_written() {
+        let fields = scan(b"a,\"b\",\"c\"\"\"\n", 0, true).1;
+        let written: Vec<(bool, bool)> = fields.iter().map(|field| (field.quoted, field.escaped)).collect();
+        assert_eq!(written, [(false, false), (true, false), (true, true)]);
+    }
+
+    #[test]
+    fn fields_are_counted() {
+        let count = |text: &[u8]| scan(text, 0, true).0.map(|scan| (scan.width, scan.quotes));
+        for (text, width, quotes) in
+            [(&b"a,b,c\n"[..], 3, false), (b",,,", 4, false), (b"a\n", 1, false), (b"a,\"b\",\n", 3, true)]
+        {
+            assert_eq!(count(text), Some((width, quotes)), "{text:?}");
+        }
+    }
+
+    #[test]
     fn lines_are_counted() {
         assert_eq!(count_lines(b"a\nb\r\nc\rd\r\r\n\n"), 6);
     }

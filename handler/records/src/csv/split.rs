@@ -22,19 +22,23 @@ use crate::block::{BLOCK_BYTES, BLOCK_RECORDS, Block, Field, Span, Split};
 use crate::csv::scan::{Dialect, Fault, Inside, Scan, Scanner, count_lines};
 use crate::error::Error;
 use crate::passed::Passed;
+use crate::text::cut_text;
 use crate::window::{LIMIT, Window};
 
 /// How many records a bad quote may put in doubt, on each side.
 pub(crate) const REACH: usize = 16;
 
 /// How far back a bad quote may reach, in bytes.
-const REACH_BYTES: usize = 1024 * 1024;
+const REACH_BYTES: usize = if cfg!(fuzzing) { 512 } else { 1024 * 1024 };
 
 /// The most columns that an object may have.
 pub(crate) const COLUMNS: usize = 65_535;
 
+/// How far the walk looks from the first record for what another one looks like, in bytes.
+pub(crate) const SIGHT: usize = if cfg!(fuzzing) { 512 } else { 1024 * 1024 };
+
 /// The part of a record that is too long which is kept.
-const KEPT: usize = 64 * 1024;
+const KEPT: usize = if cfg!(fuzzing) { 100 } else { 64 * 1024 };
 
 /// What a record must look like.
 #[derive(Debug, Clone, Default)]
@@ -65,8 +69,17 @@ pub(crate) struct Peeked<'w> {
     pub(crate) bytes: &'w [u8],
     pub(crate) fields: Vec<Field>,
     pub(crate) scan: Scan,
-    /// How many bytes are before it since the walk stood still.
-    pub(crate) start: usize,
+    /// Where it begins.
+    pub(crate) place: Place,
+}
+
+/// A record's beginning, to come back to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// The bytes before it since something was last forgotten.
+    pub(crate) at: usize,
+    line: u64,
+    passed: Passed,
 }
 
 /// Where the walk stands.
@@ -136,23 +149,30 @@ impl Splitter {
         Ok(())
     }
 
-    /// The next record with its fields, for the head of the object. Blank lines and comments are passed over.
+    /// The next record with its fields, for the head of the object. Blank lines and comments are passed over, and forgotten
+    /// as long as there is no record to come back to.
     pub(crate) fn peek(&mut self) -> Result<Option<Peeked<'_>>, Error> {
         loop {
             self.fields.clear();
             if self.is_over() {
                 return Ok(None);
             }
-            let start = self.at;
+            let (start, line) = (self.at, self.line);
             let Some(scan) = self.find_record()? else {
-                let line = self.line;
                 return Err(Error::unreadable(format!("the record at line {line} is longer than {LIMIT} bytes")));
             };
             self.pass(&scan);
             if !self.is_passed_over(start, &scan) {
                 let mut fields = std::mem::take(&mut self.fields);
                 shift(&mut fields, start);
-                return Ok(Some(Peeked { bytes: &self.window.bytes()[start..scan.end], fields, scan, start }));
+                let bytes = &self.window.bytes()[start..scan.end];
+                let place = Place { at: start, line, passed: self.passed };
+                return Ok(Some(Peeked { bytes, fields, scan, place }));
+            }
+            if start == 0 {
+                self.window.consume(std::mem::take(&mut self.at));
+            } else if start > SIGHT {
+                return Ok(None);
             }
         }
     }
@@ -166,12 +186,8 @@ impl Splitter {
         Ok((&rest[..rest.len().min(length)], self.window.is_over() && rest.len() <= length))
     }
 
-    /// Where the walk stands, to come back to; nothing is forgotten meanwhile.
-    pub(crate) fn mark(&self) -> (usize, u64, Passed) {
-        (self.at, self.line, self.passed)
-    }
-
-    pub(crate) fn reset(&mut self, (at, line, passed): (usize, u64, Passed)) {
+    /// Goes back to a record that was peeked at; nothing since then is forgotten.
+    pub(crate) fn reset(&mut self, Place { at, line, passed }: Place) {
         (self.at, self.line, self.passed) = (at, line, passed);
     }
 
@@ -384,7 +400,7 @@ impl Splitter {
     /// Takes a record that is too long, by itself: only its beginning is kept.
     fn take_long(&mut self) -> Result<Block<Shape>, Error> {
         self.window.consume(std::mem::take(&mut self.at));
-        let text = self.window.bytes()[..KEPT].to_vec();
+        let text = cut_text(self.window.bytes(), KEPT).to_vec();
         let (offset, before, line) = (self.window.offset(), self.before, self.line);
         self.skip_line()?;
         self.doubt = memchr::memchr(self.dialect.quote, &text).map(|_| (REACH, line));

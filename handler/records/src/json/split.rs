@@ -11,10 +11,11 @@ use crate::error::Error;
 use crate::input::Input;
 use crate::options::Options;
 use crate::passed::Passed;
+use crate::text::cut_text;
 use crate::window::{LIMIT, Window};
 
 /// The part of a record that is too long which is kept.
-const KEPT: usize = 64 * 1024;
+const KEPT: usize = if cfg!(fuzzing) { 100 } else { 64 * 1024 };
 
 /// Why a record is none, before it is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,19 @@ enum Shape {
     Concatenated,
     Array,
     Over,
+}
+
+/// What stands between two records, besides whitespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Between {
+    /// Nothing, or nothing that matters.
+    Nothing,
+    /// A sound element of an array, with its comma still to come.
+    Element,
+    /// The comma behind a sound element.
+    Comma,
+    /// The comma behind a damaged one.
+    LooseComma,
 }
 
 /// Where the walk stands.
@@ -53,6 +67,8 @@ pub(crate) struct Splitter {
     damage: Option<u64>,
     /// Whether the last record is damaged and may have swallowed the end of the array.
     swallowed: bool,
+    /// What stands before the walk since the last record.
+    between: Between,
     passed: Passed,
     finished: bool,
 }
@@ -78,6 +94,7 @@ impl Splitter {
             indent: None,
             damage: None,
             swallowed: false,
+            between: Between::Nothing,
             passed: Passed::default(),
             finished: false,
         };
@@ -85,7 +102,7 @@ impl Splitter {
             splitter.advance(splitter.at + 1);
             splitter.shape = Shape::Array;
             if splitter.skip_space()? == Some(b']') {
-                splitter.close()?;
+                splitter.close();
             }
         }
         Ok(splitter)
@@ -95,7 +112,8 @@ impl Splitter {
         self.window.bytes()
     }
 
-    /// Passes over whitespace, and says what follows.
+    /// Passes over whitespace, and says what follows; nothing at the end, and nothing yet where the records before must
+    /// be handed over first: they would have to be kept however long the whitespace is.
     fn skip_space(&mut self) -> Result<Option<u8>, Error> {
         loop {
             let rest = &self.bytes()[self.at..];
@@ -111,9 +129,21 @@ impl Splitter {
             }
             if self.spans.is_empty() {
                 self.window.consume(std::mem::take(&mut self.at));
+            } else if self.is_full() {
+                return Ok(None);
             }
             self.window.fill()?;
         }
+    }
+
+    /// Whether there are records enough for a block.
+    fn is_full(&self) -> bool {
+        self.spans.len() >= BLOCK_RECORDS || self.at >= BLOCK_BYTES
+    }
+
+    /// Whether nothing follows at all.
+    fn is_over(&self) -> bool {
+        self.window.is_over() && self.at == self.bytes().len()
     }
 
     fn advance(&mut self, to: usize) {
@@ -129,7 +159,8 @@ impl Splitter {
         self.at = to;
     }
 
-    /// Takes the next record; says no when it is too long to be taken here, or at the end.
+    /// Takes the next record; says no when it is too long to be taken here, at the end, and where those before must be
+    /// handed over first.
     fn take(&mut self) -> Result<bool, Error> {
         if !self.go_to_record()? {
             return Ok(false);
@@ -144,33 +175,51 @@ impl Splitter {
         let length = bytes.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
         self.swallowed = self.damage.is_some() && bytes[..length].ends_with(b"]");
         self.spans.push(Span { start, end: start + length, line, fault });
-        if self.shape == Shape::Array && self.damage.is_none() {
-            self.pass_separator()?;
-        }
+        let sound = self.shape == Shape::Array && self.damage.is_none();
+        self.between = if sound { Between::Element } else { Between::Nothing };
         Ok(true)
     }
 
-    /// Goes to where the next record begins, if there is one.
+    /// Goes to where the next record begins, if there is one and those before need not be handed over first.
     fn go_to_record(&mut self) -> Result<bool, Error> {
-        let mut next = if self.shape == Shape::Over { None } else { self.skip_space()? };
+        if self.between == Between::Element && !self.pass_separator()? {
+            return Ok(false);
+        }
+        let mut next = self.skip_space()?;
         if self.shape == Shape::Array && self.damage.is_some() && !self.is_rest() {
             // The comma after a damaged record may stand before the next one.
-            if next == Some(b',') {
+            if next == Some(b',') && self.between != Between::LooseComma {
+                self.between = Between::LooseComma;
                 self.advance(self.at + 1);
                 next = self.skip_space()?;
             }
             if next == Some(b']') {
-                self.close()?;
-                next = None;
+                self.close();
+                next = self.skip_space()?;
             }
         }
-        if next.is_none() {
-            if self.shape == Shape::Array && !self.swallowed {
-                return Err(Error::unreadable("the JSON array is not closed"));
+        match (self.shape, next) {
+            (_, None) => {
+                if self.is_over() {
+                    self.end()?;
+                }
+                Ok(false)
             }
-            self.shape = Shape::Over;
+            (Shape::Over, Some(_)) => Err(Error::unreadable("something follows the JSON array")),
+            (_, Some(b']')) if self.between == Between::Comma => {
+                Err(Error::unreadable("the JSON array ends after a comma"))
+            }
+            _ => Ok(true),
         }
-        Ok(next.is_some())
+    }
+
+    /// Takes the end of the object for the end of its records, if that is what it is.
+    fn end(&mut self) -> Result<(), Error> {
+        if self.shape == Shape::Array && !self.swallowed {
+            return Err(Error::unreadable("the JSON array is not closed"));
+        }
+        self.shape = Shape::Over;
+        Ok(())
     }
 
     /// Whether the walk stands on a line that belongs to the damaged record before it.
@@ -253,9 +302,11 @@ impl Splitter {
         loop {
             let rest = &self.bytes()[end..];
             match rest.iter().position(|byte| !is_space(*byte)) {
+                // A record that so much whitespace follows is too long.
+                Some(length) if end + length - self.at > LIMIT => return Ok(Some(end + length)),
                 Some(length) if matches!(rest[length], b',' | b']') => return Ok(None),
                 Some(length) => return Ok(Some(end + length)),
-                None if self.window.is_over() => return Ok(Some(self.bytes().len())),
+                None if self.window.is_over() || self.is_long() => return Ok(Some(self.bytes().len())),
                 None => self.window.fill()?,
             }
         }
@@ -282,31 +333,23 @@ impl Splitter {
         Ok(Some(Found { end: line_end, fault: None }))
     }
 
-    /// Passes over the comma after an element, or over the end of the array.
-    fn pass_separator(&mut self) -> Result<(), Error> {
+    /// Passes over the comma after an element, or over the end of the array; says no where the records before must be
+    /// handed over first.
+    fn pass_separator(&mut self) -> Result<bool, Error> {
         let separator = self.skip_space()?;
-        self.advance(self.at + usize::from(separator.is_some()));
         if separator == Some(b']') {
-            return self.close_behind();
+            self.close();
+        } else if separator.is_some() {
+            self.advance(self.at + 1);
+            self.between = Between::Comma;
         }
-        match self.skip_space()? {
-            Some(b']') => Err(Error::unreadable("the JSON array ends after a comma")),
-            _ => Ok(()),
-        }
+        Ok(separator.is_some() || self.is_over())
     }
 
-    fn close(&mut self) -> Result<(), Error> {
+    /// Passes over the end of the array. Nothing but whitespace may follow, so that no record is passed over.
+    fn close(&mut self) {
         self.advance(self.at + 1);
-        self.close_behind()
-    }
-
-    /// Nothing but whitespace may follow the array, so that no record is passed over.
-    fn close_behind(&mut self) -> Result<(), Error> {
-        self.shape = Shape::Over;
-        match self.skip_space()? {
-            None => Ok(()),
-            Some(_) => Err(Error::unreadable("something follows the JSON array")),
-        }
+        (self.shape, self.between) = (Shape::Over, Between::Nothing);
     }
 
     /// Hands the records over, with their text.
@@ -324,7 +367,7 @@ impl Splitter {
     /// Takes a record that is too long, by itself: only its beginning is kept, and it ends with its line.
     fn take_long(&mut self) -> Result<Block<Fault>, Error> {
         self.window.consume(std::mem::take(&mut self.at));
-        let text = self.bytes()[..KEPT].to_vec();
+        let text = cut_text(self.bytes(), KEPT).to_vec();
         let (offset, before, line) = (self.window.offset(), self.before, self.line);
         while memchr(b'\n', self.bytes()).is_none() && !(self.window.is_over() && self.bytes().is_empty()) {
             let count = self.bytes().len();
@@ -334,6 +377,7 @@ impl Splitter {
         let end = memchr(b'\n', self.bytes()).map_or(0, |end| end + 1);
         self.advance(end);
         self.before += 1;
+        self.between = Between::Nothing;
         self.damage = (self.shape == Shape::Array).then_some(line);
         let spans = vec![Span { start: 0, end: text.len(), line, fault: Some(Fault::Long) }];
         Ok(Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed })
@@ -371,7 +415,7 @@ impl Split for Splitter {
     type Fault = Fault;
 
     fn next_block(&mut self) -> Result<Option<Block<Fault>>, Error> {
-        while self.spans.len() < BLOCK_RECORDS && self.at < BLOCK_BYTES {
+        while !self.is_full() {
             if !self.take()? {
                 if !self.spans.is_empty() {
                     return Ok(Some(self.cut()));

@@ -1,5 +1,5 @@
-//! The bytes of a Parquet object as its decoder asks for them: the footer at random, each column chunk in one stream, so
-//! that no more than a page of each column is in memory.
+//! The bytes of a row group as the Parquet decoder asks for them: each column chunk in one stream, so that no more than a
+//! page of each column is in memory.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +10,7 @@ use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
 
 use super::external;
+use super::page::check_header;
 use crate::error::{Error, InputFailure};
 use crate::input::{Input, Marked, open_range};
 
@@ -42,46 +43,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The whole object, for the footer.
-pub(super) struct Whole<'a> {
-    input: &'a dyn Input,
-    failure: Failure,
-}
-
-impl<'a> Whole<'a> {
-    pub(super) fn new(input: &'a dyn Input) -> Self {
-        Self { input, failure: Failure::default() }
-    }
-
-    pub(super) fn failure(&self) -> &Failure {
-        &self.failure
-    }
-}
-
-impl Length for Whole<'_> {
-    fn len(&self) -> u64 {
-        self.input.length()
-    }
-}
-
-impl ChunkReader for Whole<'_> {
-    type T = Marked;
-
-    fn get_read(&self, start: u64) -> Result<Marked> {
-        open_range(self.input, start..self.input.length()).map_err(|error| self.failure.keep(error))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        let mut bytes = Vec::new();
-        let range = start..start.saturating_add(length as u64);
-        let read = open_range(self.input, range).and_then(|mut source| source.read_to_end(&mut bytes));
-        match read.map_err(|error| self.failure.keep(error))? {
-            count if count == length => Ok(bytes.into()),
-            count => Err(ParquetError::EOF(format!("{count} of {length} bytes at {start}"))),
-        }
-    }
-}
-
 /// The column chunks of one row group.
 pub(super) struct RowGroup {
     length: u64,
@@ -101,7 +62,9 @@ impl RowGroup {
             if start.checked_add(length).is_none_or(|end| end > input.length()) {
                 return Err(Error::unreadable("the Parquet data is damaged: a column lies outside of it"));
             }
-            let chunk = Chunk { source: open_range(input, start..start + length)?, base: start, buffer: Vec::new() };
+            let source = open_range(input, start..start + length)?;
+            let states = u64::try_from(column.uncompressed_size()).unwrap_or(0);
+            let chunk = Chunk { source, base: start, buffer: Vec::new(), header: start, states };
             chunks.push((start, Arc::new(Mutex::new(chunk))));
         }
         chunks.sort_by_key(|(start, _)| *start);
@@ -126,11 +89,13 @@ impl ChunkReader for RowGroup {
     type T = Peek;
 
     fn get_read(&self, start: u64) -> Result<Peek> {
-        Ok(Peek { chunk: Arc::clone(self.find(start)?), position: start })
+        Ok(Peek { chunk: Arc::clone(self.find(start)?), start, position: start })
     }
 
+    /// The bytes of a page, whose header was looked at before.
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         let mut chunk = lock(self.find(start)?);
+        chunk.check_header(start).map_err(|error| self.failure.keep(error))?;
         let bytes = chunk.read_at(start, length).map_err(|error| self.failure.keep(error))?;
         if bytes.len() < length {
             return Err(ParquetError::EOF(format!("{} of {length} bytes at {start}", bytes.len())));
@@ -146,9 +111,21 @@ struct Chunk {
     source: Marked,
     base: u64,
     buffer: Vec<u8>,
+    /// Where the last header that was looked at begins.
+    header: u64,
+    /// How many bytes the column states to unpack to.
+    states: u64,
 }
 
 impl Chunk {
+    /// Checks the header that ends where the bytes of its page begin.
+    fn check_header(&mut self, end: u64) -> io::Result<()> {
+        let (start, states) = (self.header, self.states);
+        let length = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+        check_header(self.read_at(start, length)?, states)
+            .map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))
+    }
+
     /// Up to `length` bytes at a position; fewer only at the end.
     fn read_at(&mut self, position: u64, length: usize) -> io::Result<&[u8]> {
         let start = position.checked_sub(self.base).and_then(|start| usize::try_from(start).ok());
@@ -173,12 +150,14 @@ impl Chunk {
 /// A look ahead, for a page's header.
 pub(super) struct Peek {
     chunk: Arc<Mutex<Chunk>>,
+    start: u64,
     position: u64,
 }
 
 impl Read for Peek {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut chunk = lock(&self.chunk);
+        chunk.header = self.start;
         let bytes = chunk.read_at(self.position, buffer.len())?;
         buffer[..bytes.len()].copy_from_slice(bytes);
         self.position += bytes.len() as u64;

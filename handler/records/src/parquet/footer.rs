@@ -1,0 +1,116 @@
+//! The footer of a Parquet object: what its columns are called, of what type they are, and where their bytes lie.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use ::parquet::basic::{Compression, Type as Physical};
+use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+
+use super::guard;
+use super::layout::FOOTER;
+use super::thrift::look_through;
+use crate::error::Error;
+use crate::input::{Input, open_range};
+
+/// What stands behind the footer: its length and four letters.
+const TAIL: usize = 8;
+
+/// Bytes at the end that are fetched at once; nearly all footers are shorter.
+const FETCH: u64 = 64 * 1024;
+
+/// The longest footer: it is held in memory, and so is what becomes of it.
+const LONGEST: usize = 32 * 1024 * 1024;
+
+/// The field of a footer that says how columns are encrypted.
+const ENCRYPTION: i64 = 8;
+
+/// Reads the footer. Old 96-bit timestamps are taken as microseconds, since nanoseconds would not reach the year 9999.
+pub(super) fn read_footer(input: &dyn Input) -> Result<ArrowReaderMetadata, Error> {
+    let footer = fetch_footer(input)?;
+    check_footer(&footer)?;
+    let damaged = |error: ::parquet::errors::ParquetError| damaged(&error.to_string());
+    let metadata = Arc::new(guard(|| ParquetMetaDataReader::decode_metadata(&footer))?.map_err(damaged)?);
+    refuse_unread(&metadata)?;
+    let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let plain = guard(|| ArrowReaderMetadata::try_new(Arc::clone(&metadata), options()))?.map_err(damaged)?;
+    match without_old_timestamps(&plain) {
+        None => Ok(plain),
+        Some(schema) => {
+            let options = options().with_schema(Arc::new(schema));
+            guard(|| ArrowReaderMetadata::try_new(metadata, options))?.map_err(damaged)
+        }
+    }
+}
+
+fn damaged(reason: &str) -> Error {
+    Error::unreadable(format!("the Parquet data is damaged: {reason}"))
+}
+
+/// The bytes of the footer.
+fn fetch_footer(input: &dyn Input) -> Result<Vec<u8>, Error> {
+    let fetch = |length: u64| {
+        let mut bytes = Vec::new();
+        let range = input.length().saturating_sub(length)..input.length();
+        open_range(input, range)?.read_to_end(&mut bytes).map(|_| bytes)
+    };
+    let mut end = fetch(FETCH)?;
+    let length = match end.last_chunk::<TAIL>() {
+        Some([length @ .., b'P', b'A', b'R', b'1']) => u32::from_le_bytes(*length) as usize,
+        Some([.., b'P', b'A', b'R', b'E']) => {
+            return Err(Error::unreadable("the Parquet object is encrypted, which is not read"));
+        }
+        _ => return Err(damaged("it does not end as Parquet does")),
+    };
+    if length > LONGEST {
+        return Err(Error::unreadable(format!("its Parquet footer has {length} bytes, more than {LONGEST}")));
+    }
+    if length + TAIL > end.len() {
+        end = fetch((length + TAIL) as u64)?;
+    }
+    let start = end.len().checked_sub(length + TAIL).ok_or_else(|| damaged("its footer is longer than itself"))?;
+    end.truncate(end.len() - TAIL);
+    Ok(end.split_off(start))
+}
+
+/// Refuses a footer that would make its decoder allocate what it does not hold, and one with encrypted columns.
+fn check_footer(footer: &[u8]) -> Result<(), Error> {
+    let mut encrypted = false;
+    // Behind a footer that is signed stands its signature.
+    let sound = look_through(footer, FOOTER, |fact| encrypted |= fact.field == ENCRYPTION).is_some();
+    if encrypted {
+        return Err(Error::unreadable("the Parquet object has encrypted columns, which are not read"));
+    }
+    if sound { Ok(()) } else { Err(damaged("its footer is none")) }
+}
+
+/// Refuses what is packed in a way that is not read, by name.
+fn refuse_unread(metadata: &ParquetMetaData) -> Result<(), Error> {
+    for column in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
+        if let Compression::LZO = column.compression() {
+            let name = column.column_path();
+            return Err(Error::unreadable(format!("the column {name} is packed with LZO, which is not read")));
+        }
+    }
+    Ok(())
+}
+
+/// The schema with microseconds for 96-bit timestamps; `None` where there are none.
+fn without_old_timestamps(metadata: &ArrowReaderMetadata) -> Option<Schema> {
+    let root = metadata.metadata().file_metadata().schema_descr().root_schema();
+    let mut changed = false;
+    let fields: Vec<Field> = metadata
+        .schema()
+        .fields()
+        .iter()
+        .zip(root.get_fields())
+        .map(|(field, parquet)| {
+            let old = parquet.is_primitive() && parquet.get_physical_type() == Physical::INT96;
+            changed |= old;
+            let field = field.as_ref().clone();
+            if old { field.with_data_type(DataType::Timestamp(TimeUnit::Microsecond, None)) } else { field }
+        })
+        .collect();
+    changed.then(|| Schema::new(fields))
+}
