@@ -123,8 +123,8 @@ fn renew(lake: &Lake, (lease, mut held): (&str, Held), stop: &AtomicBool) -> Hel
 }
 
 impl Held {
-    /// Writes the lease in place of the one that was written last. Where somebody swept that one, others may have taken
-    /// the attempt's objects over, and a new one is written all the same.
+    /// Writes the lease in place of the one that stands. Where somebody swept that one, others may have taken the attempt's
+    /// objects over, and a new one is written all the same.
     fn write(&mut self, lake: &Lake, lease: &str) -> Result<()> {
         let path = path(lease);
         let expires = Utc::now() + LEASE;
@@ -135,7 +135,8 @@ impl Held {
             source,
         })?;
         self.document = match lake.swap(&path, self.document.as_ref(), &bytes)? {
-            None if self.document.is_some() => lake.swap(&path, None, &bytes)?,
+            // Nobody else writes it: what stands is ours, of a write whose answer was lost.
+            None => lake.swap(&path, lake.read(&path)?.as_ref(), &bytes)?,
             document => document,
         };
         self.expires = self.document.as_ref().map(|_| expires);

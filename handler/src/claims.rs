@@ -122,7 +122,11 @@ impl<'a> Claims<'a> {
             None if self.lake.is_local() => (Stored::read(self.lake, key)?, None),
             None => {
                 let (stored, object) = both(|| Stored::read(self.lake, key), || self.lake.look(key, None));
-                return Ok((stored?, object?));
+                let (stored, object) = (stored?, object?);
+                let version = object.as_ref().map(|object| object.version.as_str());
+                let agree = stored.done().is_none_or(|done| done.version.as_deref() == version);
+                // Where they do not, the object may have been seen before the receipt was written: it must be the newer one.
+                return Ok((stored, if agree { object } else { self.lake.look(key, None)? }));
             }
         };
         let object = match (glimpse, stored.seen()) {

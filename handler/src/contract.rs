@@ -270,12 +270,6 @@ impl Contract {
         stored_schema(&Schema::new(fields))
     }
 
-    /// The SQL names of the columns that files bring, with `_rescued` where there is one.
-    pub fn names(&self) -> Vec<String> {
-        let rescued = self.rescued.then(|| RESCUED.to_owned());
-        self.columns.iter().map(|column| column.stored.clone()).chain(rescued).collect()
-    }
-
     /// The name in the table of a column as the project writes it.
     pub fn stored_name_of(&self, name: &str) -> String {
         let names: HashMap<&str, &str> =

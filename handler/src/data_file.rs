@@ -138,13 +138,21 @@ impl DataFileWriter {
         self.relieve()
     }
 
-    /// Ends the row groups that are in memory, where they have become too large.
+    /// Ends the largest row groups in memory, where all of them together have become too large.
     fn relieve(&mut self) -> Result<()> {
-        if self.open.values().map(|open| open.writer.in_progress_size()).sum::<usize>() < ROW_GROUPS {
+        let mut held: usize = self.open.values().map(|open| open.writer.in_progress_size()).sum();
+        if held < ROW_GROUPS {
             return Ok(());
         }
-        let flush = |open: &mut Open| open.writer.flush().map_err(|error| parquet_error(&open.path, &error));
-        self.open.values_mut().try_for_each(flush)
+        let mut open: Vec<&mut Open> = self.open.values_mut().collect();
+        open.sort_by_key(|open| std::cmp::Reverse(open.writer.in_progress_size()));
+        for open in open {
+            if held > ROW_GROUPS / 2 {
+                held -= open.writer.in_progress_size();
+                open.writer.flush().map_err(|error| parquet_error(&open.path, &error))?;
+            }
+        }
+        Ok(())
     }
 
     fn begin(&mut self, partition: &Partition, first: &RecordBatch) -> Result<Open> {

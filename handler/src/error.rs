@@ -215,7 +215,7 @@ pub enum Fault {
 /// What S3 answered, for people. Which right is missing S3 does not say to who only looks, and not always to others.
 fn told(action: &str, status: Option<u16>, code: Option<&str>) -> String {
     match (status, code) {
-        (Some(403), _) => format!(": S3 answers 403: {}", missing(action)),
+        (Some(403), _) => format!(": S3 answers 403: {} (or, with a KMS key, the right to use that)", missing(action)),
         (Some(status), Some(code)) => format!(": S3 answers {status} {code}"),
         (Some(status), None) => format!(": S3 answers {status}"),
         (None, _) => String::new(),

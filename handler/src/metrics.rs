@@ -80,14 +80,17 @@ impl Metrics {
         let withheld = self.withheld.values().filter(|withheld| **withheld).count() as u64;
         let total = |of: fn(&Count) -> u64| self.sources.values().map(of).sum::<u64>();
         let (quarantined, records) = (total(|count| count.quarantined), total(|count| count.records));
-        let share = (records > 0).then(|| ("QuarantinedPercent", "Percent", quarantined * 100 / records.max(1)));
-        let counts = vec![
+        #[expect(clippy::cast_precision_loss, reason = "a share of records")]
+        let percent = quarantined as f64 * 100.0 / records.max(1) as f64;
+        let share = (records > 0).then(|| ("QuarantinedPercent", "Percent", json!(percent)));
+        let counts = [
             ("Withheld", COUNT, withheld),
             ("Unreadable", COUNT, self.unreadable),
             ("BytesOut", BYTES, self.measures.bytes_out),
             ("CommitConflicts", COUNT, self.measures.conflicts),
             ("ColdStart", COUNT, u64::from(cold)),
         ];
+        let counts = counts.map(|(name, unit, count)| (name, unit, json!(count)));
         let metrics = counts.into_iter().chain(share).collect();
         Line { dimensions: vec![vec![FUNCTION]], dimension: None, metrics }
     }
@@ -110,12 +113,12 @@ impl Count {
             dimensions: vec![vec![FUNCTION], vec![FUNCTION, "Source"]],
             dimension: Some(("Source", source.to_owned())),
             metrics: vec![
-                ("Files", COUNT, self.files),
-                ("Records", COUNT, self.records),
-                ("Accepted", COUNT, self.accepted),
-                ("Quarantined", COUNT, self.quarantined),
-                ("Failed", COUNT, self.failed),
-                ("BytesIn", BYTES, self.bytes_in),
+                ("Files", COUNT, json!(self.files)),
+                ("Records", COUNT, json!(self.records)),
+                ("Accepted", COUNT, json!(self.accepted)),
+                ("Quarantined", COUNT, json!(self.quarantined)),
+                ("Failed", COUNT, json!(self.failed)),
+                ("BytesIn", BYTES, json!(self.bytes_in)),
             ],
         }
     }
@@ -125,7 +128,7 @@ fn step_line(step: &str, duration: Duration) -> Line {
     Line {
         dimensions: vec![vec![FUNCTION, "Step"]],
         dimension: Some(("Step", step.to_owned())),
-        metrics: vec![("Duration", "Milliseconds", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))],
+        metrics: vec![("Duration", "Milliseconds", json!(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))],
     }
 }
 
@@ -148,7 +151,7 @@ pub struct Told<'a> {
 struct Line {
     dimensions: Vec<Vec<&'static str>>,
     dimension: Option<(&'static str, String)>,
-    metrics: Vec<(&'static str, &'static str, u64)>,
+    metrics: Vec<(&'static str, &'static str, Value)>,
 }
 
 impl Line {
@@ -161,7 +164,7 @@ impl Line {
         line.insert("requestId".into(), invocation.request.into());
         line.insert(FUNCTION.into(), invocation.function.into());
         line.extend(self.dimension.map(|(name, value)| (name.to_owned(), value.into())));
-        line.extend(self.metrics.into_iter().map(|(name, _, value)| (name.to_owned(), value.into())));
+        line.extend(self.metrics.into_iter().map(|(name, _, value)| (name.to_owned(), value)));
         Value::Object(line)
     }
 }

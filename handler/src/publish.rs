@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::commit::{Commit, Fence, Note};
 use crate::contract::Contract;
@@ -16,6 +17,9 @@ use crate::run::{Run, new_engine};
 use crate::silver::{Lazy, Opened, SilverRows, Surveyed, Work};
 use crate::snapshot::{Definition, Needs, Snapshot};
 use crate::source::Source;
+
+/// How old a look at the project in force may be when the data files are sent: a newer project moves no table.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// The table property that keeps a source's contract.
 pub const CONTRACT: &str = "pintail.contract";
@@ -225,9 +229,14 @@ impl Publishing<'_> {
         let objects: Vec<RawObject> = self.group.iter().filter_map(|claimed| claimed.object.clone()).collect();
         let send = || parallel(lake.width(), &files, |(table, files)| lake.publish(table, files));
         let look = || parallel(lake.width(), &objects, |object| is_still(lake, object));
+        let began = Instant::now();
         let (sent, (still, fence)) =
             both(send, || both(look, || Fence::see(self.run, &mut self.group, &mut self.outcome)));
         sent.into_iter().collect::<Result<()>>()?;
+        let mut fence = fence?;
+        if began.elapsed() > FRESH {
+            fence = Fence::see(self.run, &mut self.group, &mut self.outcome)?;
+        }
         for (object, still) in objects.iter().zip(still) {
             let Some(place) = self.place(&object.key) else { continue };
             match still {
@@ -239,7 +248,7 @@ impl Publishing<'_> {
                 discard_rows(lake, &rows)?;
             }
         }
-        fence
+        Ok(fence)
     }
 
     async fn commit(&mut self, staged: &mut Staged) -> Result<Note> {

@@ -6,7 +6,7 @@ use crate::fingerprint::fingerprint;
 use crate::project::{Model, OnDelete, Place, Project, Relation, Seed, SourceTable, Zone, table_of_key};
 
 const FORMATS: &str = "csv, tsv, txt, json, ndjson, jsonl, parquet";
-const COMPRESSIONS: &str = ".gz, .zst, .bz2 or .xz";
+const COMPRESSIONS: &str = ".gz, .zst, .bz2, .xz or .sz";
 
 /// A source with everything that processing its objects needs.
 #[derive(Debug, Clone)]
@@ -133,6 +133,7 @@ fn by_extension(key: &str) -> (Option<Format>, Compression, bool) {
         Some(&("zst" | "zstd")) => Compression::Zstd,
         Some(&("bz2" | "bzip2")) => Compression::Bzip2,
         Some(&"xz") => Compression::Xz,
+        Some(&("sz" | "snappy")) => Compression::Snappy,
         _ => Compression::None,
     };
     if compression != Compression::None {

@@ -1,7 +1,8 @@
 //! Staging: one object's rows and rejects are written to data files that nothing points at yet.
 //!
 //! A pass over the bytes types the records. What the tests, the limit of rejects and the silver models then refuse is
-//! added to the plan, and the next pass rejects it: so every reject has its text, and the bytes are read at most thrice.
+//! added to the plan, and the next pass rejects it: so every reject has its text, and the bytes are
+//! read at most thrice; once more where a JSON file brings a key that nobody foresaw.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -41,7 +41,7 @@ pub struct Table {
     lake: Arc<Lake>,
     /// Commits that other writers won, of all tables that were opened together.
     conflicts: Arc<AtomicU64>,
-    /// What was seen last; never trusted without a look at the log.
+    /// What was seen last: a look at the log, or a commit on it, tells whether it still stands.
     last: Arc<Mutex<Option<Seen>>>,
 }
 

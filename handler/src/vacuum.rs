@@ -32,6 +32,9 @@ pub struct Report {
 /// [`crate::error::Error::Io`], [`crate::error::Error::Delta`].
 pub async fn vacuum(lake: &Arc<Lake>, retain: Duration, dry_run: bool) -> Result<Report> {
     let mut report = Report::default();
+    if !dry_run {
+        attempt::sweep(lake)?;
+    }
     for (zone, name) in lake.tables()? {
         let table = Table::new(lake, &format!("{zone}/{name}"));
         // In this order: a file that is listed now belongs to an attempt that is seen at work, to a version that is
@@ -58,9 +61,6 @@ pub async fn vacuum(lake: &Arc<Lake>, retain: Duration, dry_run: bool) -> Result
             fault::before_write();
             report.log_files += table.prune_log(retain).await?;
         }
-    }
-    if !dry_run {
-        attempt::sweep(lake)?;
     }
     report.files.sort();
     Ok(report)

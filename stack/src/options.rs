@@ -92,8 +92,7 @@ pub struct Options {
     pub log: String,
     /// How long log lines stay, in days.
     pub log_retention: Retention,
-    /// Above which share of quarantined records, in percent, there is an alarm: the average over the invocations of five
-    /// minutes.
+    /// Above which share of quarantined records in one invocation, in percent, there is an alarm.
     pub quarantined_percent: Bounded<0, 100>,
     /// How many images stay in the repository.
     pub images: Bounded<2, 1_000>,

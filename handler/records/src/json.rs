@@ -23,47 +23,30 @@ use crate::survey::{Depth, Survey, SurveyedColumn};
 use crate::window::LIMIT;
 
 pub(crate) mod scan;
+mod shape;
 mod split;
 
+use shape::Shapes;
 use split::Fault;
 pub(crate) use split::Splitter;
 
 /// The most keys that the records of an object may have together.
 const KEYS: usize = 10_000;
 
-/// The keys of the last record, none of which stands twice: most records have the same ones in the same order.
-#[derive(Default)]
-struct Shape {
-    keys: Vec<String>,
-    /// Whether nobody has looked at them yet.
-    is_new: bool,
-}
-
-impl Shape {
-    /// Splits a record, if it is one.
-    fn split<'t>(&mut self, block: &'t Block<Fault>, span: &Span<Fault>) -> Result<Object<'t>, String> {
-        match span.fault {
-            Some(Fault::Long) => return Err(format!("is longer than {LIMIT} bytes")),
-            Some(Fault::Rest(line)) => return Err(format!("is a part of the damaged record at line {line}")),
-            None => {}
-        }
-        let text = check_text(&block.text[span.start..span.end])?;
-        let object = Object::parse(text).map_err(|reason| format!("is not a JSON object: {reason}"))?;
-        let keys = || object.0.iter().map(|(key, _)| key.as_ref());
-        if keys().eq(self.keys.iter().map(String::as_str)) {
-            return Ok(object);
-        }
-        if let Some(key) = object.find_duplicate() {
-            return Err(format!("has the key {key:?} twice"));
-        }
-        *self = Self { keys: keys().map(str::to_owned).collect(), is_new: true };
-        Ok(object)
+/// Splits a record, if it is one.
+fn split_object<'t>(block: &'t Block<Fault>, span: &Span<Fault>) -> Result<Object<'t>, String> {
+    match span.fault {
+        Some(Fault::Long) => return Err(format!("is longer than {LIMIT} bytes")),
+        Some(Fault::Rest(line)) => return Err(format!("is a part of the damaged record at line {line}")),
+        None => {}
     }
+    let text = check_text(&block.text[span.start..span.end])?;
+    Object::parse(text).map_err(|reason| format!("is not a JSON object: {reason}"))
 }
 
 /// Looks at all keys, and at their values if asked to.
 pub(crate) fn survey(input: &dyn Input, options: &Options, depth: Depth) -> Result<Survey, Error> {
-    let surveyors = (0..threads_for(input)).map(|_| Surveyor { depth, shape: Shape::default() });
+    let surveyors = (0..threads_for(input)).map(|_| Surveyor { depth, shapes: Shapes::default() });
     let mut keys = Keys::default();
     let mut records = 0;
     for seen in run(Splitter::open(input, options)?, surveyors.collect())? {
@@ -119,7 +102,7 @@ impl Keys {
 /// Sees which keys the records of a block have, and of which type their values are.
 struct Surveyor {
     depth: Depth,
-    shape: Shape,
+    shapes: Shapes<()>,
 }
 
 impl Convert<Fault> for Surveyor {
@@ -129,7 +112,8 @@ impl Convert<Fault> for Surveyor {
     fn convert(&mut self, block: Block<Fault>) -> Result<Self::Out, Error> {
         let mut keys = Keys::default();
         for span in &block.spans {
-            if let Ok(object) = self.shape.split(&block, span) {
+            let Ok(object) = split_object(&block, span) else { continue };
+            if self.shapes.find(&object, |_| ()).is_ok() {
                 keys.add(&object, self.depth);
             }
         }
@@ -141,13 +125,18 @@ impl Convert<Fault> for Surveyor {
 pub(crate) struct Converter {
     plan: Arc<Plan>,
     builders: Vec<ColumnBuilder>,
-    /// For each plan column where among the entries its key stood last.
-    places: Vec<usize>,
     known: HashSet<String>,
-    shape: Shape,
-    /// A key that is none of those, and whether it was told.
-    unknown: Option<String>,
+    shapes: Shapes<Places>,
+    /// Whether a batch has told of an unknown key.
     told: bool,
+}
+
+/// Where the plan finds its columns in records of one shape.
+struct Places {
+    /// For each plan column the place of its key.
+    columns: Vec<Option<usize>>,
+    /// A key that no column takes.
+    unknown: Option<String>,
 }
 
 impl Converter {
@@ -155,33 +144,29 @@ impl Converter {
         let builders = plan.columns.iter().map(|column| ColumnBuilder::new(column, None));
         Ok(Self {
             builders: builders.collect::<Result<_, _>>().map_err(Error::unreadable)?,
-            places: vec![0; plan.columns.len()],
             known: plan.columns.iter().filter_map(|column| column.source.clone()).collect(),
             plan: Arc::clone(plan),
-            shape: Shape::default(),
-            unknown: None,
+            shapes: Shapes::default(),
             told: false,
         })
     }
 
-    /// Gives each plan column its value, and says what is wrong with them.
-    fn fill(&mut self, object: &Object<'_>) -> Vec<String> {
+    /// Gives each plan column its value, and says what is wrong with them; notes a key that no column takes.
+    fn fill(&mut self, object: &Object<'_>, unknown: &mut Option<String>) -> Result<Vec<String>, String> {
+        let (plan, known) = (&self.plan, &self.known);
+        let places = self.shapes.find(object, |keys| locate(plan, known, keys))?;
+        if unknown.is_none() {
+            unknown.clone_from(&places.unknown);
+        }
         let mut reasons = Vec::new();
-        for ((builder, column), place) in self.builders.iter_mut().zip(&self.plan.columns).zip(&mut self.places) {
-            let result = match column.source.as_ref().and_then(|key| find_value(object, key, place)) {
-                Some(value) => builder.append_json(value),
+        for (builder, place) in self.builders.iter_mut().zip(&places.columns) {
+            let result = match place.and_then(|place| object.0.get(place)) {
+                Some((_, value)) => builder.append_json(value),
                 None => builder.append_null(),
             };
             reasons.extend(result.err());
         }
-        reasons
-    }
-
-    /// Notes a key that no column takes: the records of one shape have the same.
-    fn note_unknown(&mut self) {
-        if self.unknown.is_none() && std::mem::take(&mut self.shape.is_new) {
-            self.unknown = self.shape.keys.iter().find(|key| !self.known.contains(*key)).cloned();
-        }
+        Ok(reasons)
     }
 
     fn rescue(&self, object: &Object<'_>) -> Option<String> {
@@ -190,12 +175,11 @@ impl Converter {
     }
 }
 
-/// The value of a key, looked for first where it stood in the record before.
-fn find_value<'o>(object: &Object<'o>, key: &str, place: &mut usize) -> Option<&'o str> {
-    if object.0.get(*place).is_none_or(|(other, _)| other != key) {
-        *place = object.0.iter().position(|(other, _)| other == key)?;
-    }
-    object.0.get(*place).map(|(_, value)| *value)
+fn locate(plan: &Plan, known: &HashSet<String>, keys: &[String]) -> Places {
+    let places: HashMap<&str, usize> = keys.iter().enumerate().map(|(place, key)| (key.as_str(), place)).collect();
+    let of = |source: &Option<String>| places.get(source.as_deref()?).copied();
+    let columns = plan.columns.iter().map(|column| of(&column.source)).collect();
+    Places { columns, unknown: keys.iter().find(|key| !known.contains(*key)).cloned() }
 }
 
 impl Convert<Fault> for Converter {
@@ -203,17 +187,18 @@ impl Convert<Fault> for Converter {
 
     fn convert(&mut self, block: Block<Fault>) -> Result<Batch, Error> {
         let (mut reasons, mut slots) = (Reasons::new(), Vec::with_capacity(block.spans.len()));
-        let mut rescued = StringBuilder::new();
+        let (mut rescued, mut unknown) = (StringBuilder::new(), None);
         for (record, span) in block.spans.iter().enumerate() {
-            let wrong = match self.shape.split(&block, span) {
+            let object = split_object(&block, span);
+            let filled = object.and_then(|object| Ok((self.fill(&object, &mut unknown)?, object)));
+            let wrong = match filled {
                 Err(reason) => vec![reason],
-                Ok(object) => {
-                    self.note_unknown();
+                Ok((wrong, object)) => {
                     slots.push(record);
                     if self.plan.rescue {
                         rescued.append_option(self.rescue(&object));
                     }
-                    self.fill(&object)
+                    wrong
                 }
             };
             if !wrong.is_empty() {
@@ -231,7 +216,7 @@ impl Convert<Fault> for Converter {
             let span = &block.spans[record];
             Reject::of_bytes(&block.text[span.start..span.end], span.line, block.offset + span.start as u64)
         })?;
-        let unknown = self.unknown.clone().filter(|_| !std::mem::replace(&mut self.told, self.unknown.is_some()));
+        let unknown = unknown.filter(|_| !std::mem::replace(&mut self.told, true));
         Ok(Batch { unknown, ..batch })
     }
 }

@@ -8,12 +8,13 @@ use super::meta::Meta;
 use super::yaml::{Node, Reader};
 
 const FORMATS: [(&str, Format); 3] = [("csv", Format::Csv), ("json", Format::Json), ("parquet", Format::Parquet)];
-const COMPRESSIONS: [(&str, Compression); 5] = [
+const COMPRESSIONS: [(&str, Compression); 6] = [
     ("none", Compression::None),
     ("gzip", Compression::Gzip),
     ("zstd", Compression::Zstd),
     ("bzip2", Compression::Bzip2),
     ("xz", Compression::Xz),
+    ("snappy", Compression::Snappy),
 ];
 const RAGGED: [(&str, Ragged); 2] = [("reject", Ragged::Reject), ("pad", Ragged::Pad)];
 

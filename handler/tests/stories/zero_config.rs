@@ -80,7 +80,7 @@ fn an_unknown_extension_is_quarantined_whole() {
     assert_eq!(done.told(), "reports/a.xlsx: quarantined 1/0/1\nreports/b.csv: ingested 1/1/0");
     assert_eq!(
         lake.reasons(),
-        "reports/a.xlsx:1: the extension is none of csv, tsv, txt, json, ndjson, jsonl, parquet (with .gz, .zst, .bz2 or .xz), and no source declares a format"
+        "reports/a.xlsx:1: the extension is none of csv, tsv, txt, json, ndjson, jsonl, parquet (with .gz, .zst, .bz2, .xz or .sz), and no source declares a format"
     );
     lake.audit();
 }

@@ -1,5 +1,6 @@
-//! The function's role, enforced by the cloud: it is enough, and nothing less is. What no emulator checks (the rights of the queue's
-//! poller, of the log and of traces) is held by a test of the template, in `contract.rs`.
+//! The function's role, enforced by the cloud: it is enough, and without any one of the rights that are tried here it is not.
+//! What no emulator checks (the rights of the queue's poller, of the log and of traces) is held by a test of the template, in
+//! `contract.rs`.
 
 use std::time::Duration;
 

@@ -40,7 +40,6 @@ pub enum ComparisonOperator {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Statistic {
-    Average,
     Maximum,
     Sum,
 }

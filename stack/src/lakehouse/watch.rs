@@ -104,7 +104,7 @@ fn alarms(
     let dead = Watched::queue(dead_letters, "ApproximateNumberOfMessagesVisible");
     let duration = Watched::function(lake, "Duration", Statistic::Maximum);
     let near = f64::from(lake.options.timeout.number()) * 1000.0 * 0.8;
-    let quarantined = Watched::ours(lake, "QuarantinedPercent", Statistic::Average);
+    let quarantined = Watched::ours(lake, "QuarantinedPercent", Statistic::Maximum);
     let share = f64::from(lake.options.quarantined_percent.number());
     let mut alarms = vec![
         ("DeadLettersAlarm", dead, 0.0, "An upload failed too often: see the dead-letter queue"),
