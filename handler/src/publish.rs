@@ -227,11 +227,11 @@ impl Publishing<'_> {
         let lake = &*self.run.lake;
         let files: Vec<_> = tables.iter().map(|table| (table, staged.files(table, &self.group))).collect();
         let objects: Vec<RawObject> = self.group.iter().filter_map(|claimed| claimed.object.clone()).collect();
-        let send = || parallel(lake.width(), &files, |(table, files)| lake.publish(table, files));
+        let upload = || parallel(lake.width(), &files, |(table, files)| lake.publish(table, files));
         let look = || parallel(lake.width(), &objects, |object| is_still(lake, object));
         let began = Instant::now();
         let (sent, (still, fence)) =
-            both(send, || both(look, || Fence::see(self.run, &mut self.group, &mut self.outcome)));
+            both(upload, || both(look, || Fence::see(self.run, &mut self.group, &mut self.outcome)));
         sent.into_iter().collect::<Result<()>>()?;
         let mut fence = fence?;
         if began.elapsed() > FRESH {
