@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use super::guard;
 use super::layout::FOOTER;
-use super::thrift::look_through;
+use super::thrift::{Fact, look_through};
 use crate::error::Error;
 use crate::input::{Input, open_range};
 
@@ -25,6 +25,9 @@ const LONGEST: usize = 32 * 1024 * 1024;
 
 /// The field of a footer that says how columns are encrypted.
 const ENCRYPTION: i64 = 8;
+
+/// The field of the schema's elements that says how many of those that follow are in them.
+const CHILDREN: (i64, Option<i64>) = (2, Some(5));
 
 /// Reads the footer. Old 96-bit timestamps are taken as microseconds, since nanoseconds would not reach the year 9999.
 pub(super) fn read_footer(input: &dyn Input) -> Result<ArrowReaderMetadata, Error> {
@@ -76,9 +79,17 @@ fn fetch_footer(input: &dyn Input) -> Result<Vec<u8>, Error> {
 
 /// Refuses a footer that would make its decoder allocate what it does not hold, and one with encrypted columns.
 fn check_footer(footer: &[u8]) -> Result<(), Error> {
-    let mut encrypted = false;
+    let (mut encrypted, mut children) = (false, 0_u64);
+    let look = |fact: Fact| {
+        encrypted |= fact.field == ENCRYPTION;
+        if (fact.field, fact.part) == CHILDREN {
+            children = children.saturating_add(u64::try_from(fact.value).unwrap_or(u64::MAX));
+        }
+    };
     // Behind a footer that is signed stands its signature.
-    let sound = look_through(footer, FOOTER, |fact| encrypted |= fact.field == ENCRYPTION).is_some();
+    let sound = look_through(footer, FOOTER, look).is_some();
+    // Each child is an element of the schema, too.
+    let sound = sound && children <= footer.len() as u64;
     if encrypted {
         return Err(Error::unreadable("the Parquet object has encrypted columns, which are not read"));
     }

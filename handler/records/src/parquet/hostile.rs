@@ -104,6 +104,16 @@ fn a_page_that_says_to_be_huge_is_refused_before_it_is_unpacked() {
 }
 
 #[test]
+fn a_schema_that_says_to_have_more_columns_than_bytes_is_refused() {
+    let bytes = write(Compression::UNCOMPRESSED);
+    // The root has one child: `num_children` is field 5, an i32 whose value 1 is written as 2.
+    let root = [&[0x48, 0x0c][..], b"arrow_schema", &[0x15]].concat();
+    let many = [&root[..], &[0x80, 0x80, 0x80, 0x80, 0x08]].concat();
+    let hostile = with_footer(&bytes, |footer| replace(footer, &[&root[..], &[0x02]].concat(), &many));
+    assert_eq!(refusal(&hostile), "unreadable: the Parquet data is damaged: its footer is none");
+}
+
+#[test]
 fn a_footer_that_says_to_be_huge_is_refused_before_it_is_decoded() {
     let bytes = write(Compression::SNAPPY);
     // The field of the row groups, of which there is one: two thousand million of them.
