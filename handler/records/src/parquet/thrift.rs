@@ -128,10 +128,14 @@ impl<F: FnMut(Fact)> Walk<'_, F> {
         }
     }
 
-    /// Passes over a list or a set: as many elements as it says there are, each of a byte at least.
+    /// Passes over a list or a set: as many elements as it says there are, each of a byte at least. Parquet has no list of
+    /// booleans, and its decoder passes over one as if they took no room: it would go on at another place than this walk.
     fn pass_list(&mut self, element: Option<Kind>, place: Place) -> Option<()> {
         let head = self.take_byte()?;
         let count = if head >> 4 == 15 { self.take_number()? } else { u64::from(head >> 4) };
+        if matches!(head & 0x0f, 1 | 2) && count > 0 {
+            return None;
+        }
         (0..count).try_for_each(|_| self.pass_value(head & 0x0f, element, place).map(|_| ()))
     }
 }
@@ -165,6 +169,12 @@ mod tests {
         for list in [&[0x19, 0x38, 0, 0][..], &[0x19, 0xf8, 0xff, 0xff, 0xff, 0xff, 0x07, 0, 0], &[0x19, 0xf0, 1, 0]] {
             assert_eq!(read_struct(list), None, "{list:?}");
         }
+    }
+
+    #[test]
+    fn a_list_of_booleans_is_refused() {
+        assert_eq!(read_struct(&[0x19, 0x21, 1, 2, 0]), None);
+        assert!(read_struct(&[0x19, 0x01, 0]).is_some(), "without elements");
     }
 
     #[test]
