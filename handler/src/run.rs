@@ -1,6 +1,7 @@
 //! A run: one process at work on one lake under one project.
 
 use std::cell::OnceCell;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +18,15 @@ use crate::seeds;
 use crate::settings::Settings;
 use crate::table::Tables;
 
-/// One process at work.
+/// One process at work: what all of its threads share, and the `DuckDB` of this one.
 pub struct Run {
+    part: Part,
+    engine: OnceCell<Engine>,
+}
+
+/// A run without a `DuckDB`, which belongs to one thread.
+#[derive(Clone)]
+pub struct Part {
     /// The lake.
     pub lake: Arc<Lake>,
     /// Its tables.
@@ -34,7 +42,14 @@ pub struct Run {
     /// How much time it has.
     pub budget: Budget,
     in_force: InForce,
-    engine: OnceCell<Engine>,
+}
+
+impl Deref for Run {
+    type Target = Part;
+
+    fn deref(&self) -> &Part {
+        &self.part
+    }
 }
 
 /// What a process keeps from one run to the next: each part of it checks itself when it is used.
@@ -66,7 +81,8 @@ impl Warm {
         if let Some(engine) = engine.get() {
             engine.stop_at(budget.end());
         }
-        Ok(Run { lake, tables, project, settings, attempt, started_at, budget, in_force, engine })
+        let part = Part { lake, tables, project, settings, attempt, started_at, budget, in_force };
+        Ok(Run { part, engine })
     }
 }
 
@@ -81,7 +97,7 @@ impl Run {
 
     /// Ends the attempt, which holds no object any more, and keeps what the next run can use.
     pub fn rest(self) -> Warm {
-        let Self { lake, tables, project, settings, engine, attempt, .. } = self;
+        let Self { part: Part { lake, tables, project, settings, attempt, .. }, engine } = self;
         if let Some(engine) = engine.get() {
             engine.stop_at(None);
         }
@@ -91,18 +107,9 @@ impl Run {
 
     /// What `lanes` threads need to work for this run side by side.
     pub fn part(&self, lanes: usize) -> Part {
-        let mut settings = self.settings.clone();
-        settings.memory_mebibytes /= lanes.max(1) as u64;
-        Part {
-            lake: Arc::clone(&self.lake),
-            tables: Arc::clone(&self.tables),
-            project: Arc::clone(&self.project),
-            settings,
-            attempt: Arc::clone(&self.attempt),
-            started_at: self.started_at,
-            budget: self.budget,
-            in_force: self.in_force.clone(),
-        }
+        let mut part = self.part.clone();
+        part.settings.memory_mebibytes /= lanes.max(1) as u64;
+        part
     }
 
     /// How long conflicts with other processes are retried.
@@ -144,32 +151,10 @@ impl Run {
     }
 }
 
-/// A run without a `DuckDB`, which belongs to one thread.
-pub struct Part {
-    lake: Arc<Lake>,
-    tables: Arc<Tables>,
-    project: Arc<Project>,
-    settings: Settings,
-    attempt: Arc<Attempt>,
-    started_at: DateTime<Utc>,
-    budget: Budget,
-    in_force: InForce,
-}
-
 impl Part {
     /// The run, for the thread that calls.
     pub fn work(&self) -> Run {
-        Run {
-            lake: Arc::clone(&self.lake),
-            tables: Arc::clone(&self.tables),
-            project: Arc::clone(&self.project),
-            settings: self.settings.clone(),
-            attempt: Arc::clone(&self.attempt),
-            started_at: self.started_at,
-            budget: self.budget,
-            in_force: self.in_force.clone(),
-            engine: OnceCell::new(),
-        }
+        Run { part: self.clone(), engine: OnceCell::new() }
     }
 }
 

@@ -24,7 +24,6 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::{AggregatedBytes, ByteStream, DateTimeFormat};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
@@ -37,6 +36,22 @@ use super::seal::{Seal, Verifier};
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::table::backoff;
+
+/// The seal that an answer carries; the SDK's answers have the same methods and no trait for them.
+macro_rules! seal_of {
+    ($answer:expr) => {{
+        let answer = $answer;
+        let checksums = [
+            ("crc64nvme", answer.checksum_crc64_nvme()),
+            ("crc32", answer.checksum_crc32()),
+            ("crc32c", answer.checksum_crc32_c()),
+            ("sha256", answer.checksum_sha256()),
+            ("sha1", answer.checksum_sha1()),
+        ];
+        let encryption = answer.server_side_encryption().map(|kind| kind.as_str().to_owned());
+        Seal::of(&checksums, answer.e_tag(), encryption.as_deref())
+    }};
+}
 
 /// Bytes of one ranged read.
 pub const CHUNK: u64 = 4 << 20;
@@ -194,7 +209,7 @@ impl S3 {
                 version_id: head.version_id().filter(|id| *id != "null").map(str::to_owned),
                 size: u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(),
                 modified: time(head.last_modified()),
-                seal: seal_of_head(&head),
+                seal: seal_of!(&head),
             })),
             // The answer to a look has no body, and so no code.
             Err(error) if status(&error) == Some(404) && error.code() != Some("NoSuchBucket") => Ok(None),
@@ -417,7 +432,7 @@ fn read_part(file: &std::fs::File, (from, to): (u64, u64)) -> std::io::Result<By
 }
 
 async fn whole(at: &At, answer: GetObjectOutput) -> Result<Object> {
-    let seal = seal_of_get(&answer);
+    let seal = seal_of!(&answer);
     let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
     let (etag, modified) = (unquoted(answer.e_tag()), time(answer.last_modified()));
     let bytes = answer.body.collect().await.map_err(|error| broken(at, error))?.into_bytes();
@@ -433,30 +448,6 @@ async fn whole(at: &At, answer: GetObjectOutput) -> Result<Object> {
 /// Bytes that are not what the object is made of.
 pub fn broken(at: &At, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::S3 { action: "read", uri: at.to_string(), status: None, code: None, source: reason.into() }
-}
-
-fn seal_of_head(head: &HeadObjectOutput) -> Seal {
-    let checksums = [
-        ("crc64nvme", head.checksum_crc64_nvme()),
-        ("crc32", head.checksum_crc32()),
-        ("crc32c", head.checksum_crc32_c()),
-        ("sha256", head.checksum_sha256()),
-        ("sha1", head.checksum_sha1()),
-    ];
-    let encryption = head.server_side_encryption().map(|kind| kind.as_str().to_owned());
-    Seal::of(&checksums, head.e_tag(), encryption.as_deref())
-}
-
-fn seal_of_get(answer: &GetObjectOutput) -> Seal {
-    let checksums = [
-        ("crc64nvme", answer.checksum_crc64_nvme()),
-        ("crc32", answer.checksum_crc32()),
-        ("crc32c", answer.checksum_crc32_c()),
-        ("sha256", answer.checksum_sha256()),
-        ("sha1", answer.checksum_sha1()),
-    ];
-    let encryption = answer.server_side_encryption().map(|kind| kind.as_str().to_owned());
-    Seal::of(&checksums, answer.e_tag(), encryption.as_deref())
 }
 
 fn unquoted(etag: Option<&str>) -> String {
