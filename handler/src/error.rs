@@ -58,13 +58,13 @@ pub enum Error {
         /// Why.
         source: std::sync::Arc<Error>,
     },
-    /// A raw object has a column that nobody looked for: it has to be looked at more closely.
-    #[error("raw object {key:?} has the column {column:?}, which is new")]
+    /// A raw object is not what was assumed of it: it has to be looked at more closely.
+    #[error("raw object {key:?} is not what its beginning is: {what:?}")]
     Unforeseen {
         /// The object's key.
         key: String,
-        /// The column's name in the file.
-        column: String,
+        /// What nobody foresaw.
+        what: records::Unforeseen,
     },
     /// The run has no more time for an object; a fresh one does it.
     #[error("raw object {key:?} could not be read in time")]
@@ -212,6 +212,12 @@ pub enum Fault {
     Machine,
 }
 
+/// The failure of ours that delta-rs came upon, if it was one.
+fn ours_in<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Error> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.into_iter().find_map(|cause| cause.downcast_ref())
+}
+
 /// What S3 answered, for people. Which right is missing S3 does not say to who only looks, and not always to others.
 fn told(action: &str, status: Option<u16>, code: Option<&str>) -> String {
     match (status, code) {
@@ -256,7 +262,7 @@ impl Error {
             Self::Unstable { .. } => (Class::Retryable, "Unstable"),
             Self::Unforeseen { .. } => (Class::Retryable, "Unforeseen"),
             Self::Reader { .. } => (Class::Retryable, "Reader"),
-            Self::Delta { .. } => (Class::Retryable, "Delta"),
+            Self::Delta { source, .. } => ours_in(source).map_or((Class::Retryable, "Delta"), Self::class),
             Self::Table { .. } => (Class::Retryable, "Table"),
             Self::Contended { .. } => (Class::Retryable, "Contended"),
             Self::Held { .. } => (Class::Retryable, "Held"),
@@ -339,5 +345,31 @@ impl Error {
             cause = error.source();
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deltalake_core::DeltaTableError;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_stays_one_behind_delta_rs() {
+        let answer = |status| Error::S3 {
+            action: "read",
+            uri: "s3://silver/a".to_owned(),
+            status: Some(status),
+            code: None,
+            source: "no".into(),
+        };
+        let behind = |error: Error| {
+            let source = object_store::Error::Generic { store: "S3", source: Box::new(error) };
+            Error::Delta { table: "silver/a".to_owned(), source: Box::new(DeltaTableError::ObjectStore { source }) }
+        };
+        assert_eq!(behind(answer(403)).class(), (Class::Permanent, "AccessDenied"));
+        assert_eq!(behind(answer(500)).class(), (Class::Retryable, "S3"));
+        let other = Error::Delta { table: String::new(), source: Box::new(DeltaTableError::NotATable(String::new())) };
+        assert_eq!(other.class(), (Class::Retryable, "Delta"));
     }
 }

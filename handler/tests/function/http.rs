@@ -16,7 +16,7 @@ pub(crate) fn request_with(
     body: &[u8],
 ) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_mins(2)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(6)))?;
     let length = body.len();
     let head = format!("{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {length}\r\n{more}\r\n");
     stream.write_all(head.as_bytes())?;
