@@ -15,7 +15,7 @@ use crate::data_file::{DataFileWriter, Target};
 use crate::engine::{Engine, Relation, quoted};
 use crate::error::{Error, Result};
 use crate::gold::{self, recorded};
-use crate::inputs::Upstream;
+use crate::inputs::{Needed, Upstream};
 use crate::lake::{Lake, RawObject};
 use crate::project::Project;
 use crate::query;
@@ -230,7 +230,7 @@ async fn audit_gold(
             report.differences.push(format!("gold.{name}: is older than its inputs; run ingest"));
         } else {
             let engine = new_engine(lake, project, settings, settings.threads)?;
-            upstream.define(&engine, project, (&pinned, None))?;
+            upstream.define(&engine, project, (&pinned, Needed::Whole))?;
             match differing_rows(&engine, &model.sql, (&table, &snapshot))? {
                 0 => report.gold.push(name.to_owned()),
                 rows => report

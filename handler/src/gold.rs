@@ -13,13 +13,14 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::attempt::mark;
 use crate::check;
 use crate::data_file::{DataFile, DataFileWriter, Target};
 use crate::engine::{Engine, Relation as Stands};
 use crate::error::{Error, Result};
-use crate::inputs::{Inputs, Pinned, Upstream};
+use crate::inputs::{Inputs, Needed, Pinned, Upstream};
 use crate::lake::{Lake, SYSTEM_FOLDER};
 use crate::partitions::{self, Scope};
 use crate::project::{Model, Project, Severity, Zone};
@@ -227,7 +228,7 @@ impl Refresh<'_> {
             None => None,
         };
         let scope = scope.filter(|scope| !scope.partitions.is_empty());
-        let computed = self.compute(engine, scope.as_ref())?;
+        let computed = self.compute(engine, (&tree, scope.as_ref()))?;
         let tested = self.test(engine, &computed);
         let committed = match tested {
             Ok(warnings) => self.commit(&computed).await.map(|version| Some((version?, warnings))),
@@ -240,16 +241,17 @@ impl Refresh<'_> {
         committed
     }
 
-    fn compute(&self, engine: &Engine, scope: Option<&Scope>) -> Result<Computed> {
+    fn compute(&self, engine: &Engine, (tree, scope): (&Value, Option<&Scope>)) -> Result<Computed> {
         let model = self.upstream.model;
         let what = format!("model {}", model.name);
-        self.upstream.define(engine, &self.run.project, (self.pinned, scope))?;
+        let needed = Needed::Seen(tree, scope);
+        Upstream::of_sql(&self.run.project, model).define(engine, &self.run.project, (self.pinned, needed))?;
         let schema = stored_schema(&engine.columns(&what, &model.sql)?.as_ref().clone())?;
         // Another layout cannot be mixed with what stands.
         let same =
             self.former.is_some_and(|former| former.schema == schema && former.partition_by == model.partition_by);
         if scope.is_some() && !same {
-            return self.compute(engine, None);
+            return self.compute(engine, (tree, None));
         }
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let target = Target {
@@ -271,7 +273,7 @@ impl Refresh<'_> {
         Ok(Computed { add, remove, schema })
     }
 
-    /// The tests see the whole table as it would be, and the inputs whole. Returns what those that only warn found.
+    /// The tests see the whole table as it would be, and whole what else they read. Returns what those that only warn found.
     fn test(&self, engine: &Engine, computed: &Computed) -> Result<Vec<String>> {
         let model = self.upstream.model;
         if model.tests.is_empty() {
@@ -287,7 +289,7 @@ impl Refresh<'_> {
             .chain(computed.add.iter().map(|file| file.path.as_str()))
             .map(|path| self.table.folder.join(path))
             .collect();
-        self.upstream.define(engine, &self.run.project, (self.pinned, None))?;
+        Upstream::of_tests(&self.run.project, model).define(engine, &self.run.project, (self.pinned, Needed::Whole))?;
         engine.define("gold", &model.name, &Stands::Files { paths, schema: Arc::clone(&computed.schema) })?;
         let failures = quality::test_model(engine, &model.tests)?;
         if let Some(failure) = failures.iter().find(|failure| failure.severity == Severity::Error) {

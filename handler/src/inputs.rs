@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::check;
 use crate::contract::visible;
@@ -12,6 +14,7 @@ use crate::error::Result;
 use crate::fingerprint::fingerprint;
 use crate::partitions::Scope;
 use crate::project::{Model, ModelTest, Project, Relation, Severity, Zone};
+use crate::pruning::Wanted;
 use crate::snapshot::{File, Snapshot};
 use crate::table::{Table, Tables};
 
@@ -49,11 +52,26 @@ pub struct Pinned {
 impl<'a> Upstream<'a> {
     /// Follows a stored model's SQL and tests through the views to tables and seeds.
     pub fn of(project: &'a Project, model: &'a Model) -> Self {
+        Self::through(project, model, model.relations.iter().chain(Self::tested(model)))
+    }
+
+    /// Follows only the SQL.
+    pub fn of_sql(project: &'a Project, model: &'a Model) -> Self {
+        Self::through(project, model, model.relations.iter())
+    }
+
+    /// Follows only the tests.
+    pub fn of_tests(project: &'a Project, model: &'a Model) -> Self {
+        Self::through(project, model, Self::tested(model))
+    }
+
+    fn tested(model: &'a Model) -> impl Iterator<Item = &'a Relation> {
+        model.tests.iter().flat_map(|test| &test.relations)
+    }
+
+    fn through(project: &'a Project, model: &'a Model, relations: impl Iterator<Item = &'a Relation>) -> Self {
         let mut upstream = Self { model, views: Vec::new(), tables: BTreeSet::new(), seeds: BTreeSet::new() };
-        let tests = model.tests.iter().flat_map(|test| &test.relations);
-        for relation in model.relations.iter().chain(tests) {
-            upstream.reach(project, relation);
-        }
+        relations.for_each(|relation| upstream.reach(project, relation));
         upstream
     }
 
@@ -145,11 +163,11 @@ impl<'a> Upstream<'a> {
         Inputs { sql: self.sql_fingerprint(), tables, seeds }
     }
 
-    /// Puts the inputs behind their names; `scope` narrows one table to some of its partitions.
+    /// Puts the inputs behind their names, as far as they are needed.
     ///
     /// # Errors
     /// [`crate::error::Error::Sql`] when a view does not bind.
-    pub fn define(&self, engine: &Engine, project: &Project, (pinned, scope): (&Pinned, Option<&Scope>)) -> Result<()> {
+    pub fn define(&self, engine: &Engine, project: &Project, (pinned, needed): (&Pinned, Needed<'_>)) -> Result<()> {
         let texts = self.texts();
         // Schemas first: finding one of a missing table puts empty relations behind names.
         let mut relations = Vec::new();
@@ -161,8 +179,7 @@ impl<'a> Upstream<'a> {
                 None => check::schema_of(engine, project, (zone, name))?,
             };
             let files = snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.files);
-            let within = |file: &&File| scope.is_none_or(|scope| scope.table != full || scope.holds(&file.partition));
-            let files: Vec<&File> = files.iter().filter(within).collect();
+            let files = self.select(files, (&full, &schema), &needed);
             engine.hold(table.fetch(files.iter().copied())?);
             let paths = files.iter().map(|file| table.folder.join(&file.path)).collect();
             relations.push((zone, name, Stands::Files { paths, schema: visible(&schema, &texts) }));
@@ -176,6 +193,29 @@ impl<'a> Upstream<'a> {
         }
         Ok(())
     }
+
+    /// The files of a table that are needed.
+    fn select<'f>(&self, files: &'f [File], (table, schema): (&str, &Schema), needed: &Needed<'_>) -> Vec<&'f File> {
+        let Needed::Seen(tree, scope) = needed else { return files.iter().collect() };
+        // Who reads it through a view may want all of it.
+        let is_viewed = self.views.iter().flat_map(|view| &view.relations).any(|read| full_name(read) == table);
+        let wanted = if is_viewed { Wanted::default() } else { Wanted::of(tree, table, schema) };
+        let within = |file: &&File| scope.is_none_or(|scope| scope.table != table || scope.holds(&file.partition));
+        files.iter().filter(within).filter(|file| wanted.may_hold(file, schema)).collect()
+    }
+}
+
+/// How much of the inputs is needed.
+pub enum Needed<'n> {
+    /// Each of them whole.
+    Whole,
+    /// What a model's SQL can see of them, whose tree this is; one table is narrowed to some of its partitions.
+    Seen(&'n Value, Option<&'n Scope>),
+}
+
+/// A relation as `zone.name`.
+pub fn full_name(relation: &Relation) -> String {
+    format!("{}.{}", relation.schema(), relation.name())
 }
 
 fn severity(test: &ModelTest) -> &'static str {

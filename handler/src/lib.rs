@@ -51,6 +51,7 @@ pub mod output;
 pub mod partitions;
 pub mod plan;
 pub mod project;
+pub mod pruning;
 pub mod publish;
 pub mod quality;
 pub mod quarantine;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::error::Result;
-use crate::inputs::{Inputs, Pinned, Upstream};
+use crate::inputs::{Inputs, Pinned, Upstream, full_name};
 use crate::snapshot::Snapshot;
 
 type Partition = BTreeMap<String, Option<String>>;
@@ -81,12 +81,7 @@ pub async fn scope(
         return Ok(None);
     }
     // Behind a view the whole input is wanted.
-    if upstream
-        .views
-        .iter()
-        .flat_map(|view| &view.relations)
-        .any(|read| format!("{}.{}", read.schema(), read.name()) == **name)
-    {
+    if upstream.views.iter().flat_map(|view| &view.relations).any(|read| full_name(read) == **name) {
         return Ok(None);
     }
     let Some(columns) = independent(tree, name, (&upstream.model.partition_by, &now.partition_by)) else {
@@ -158,7 +153,7 @@ fn base_table(node: &Value) -> Option<String> {
 }
 
 /// How often a table is read, under any spelling of its name.
-fn occurrences(node: &Value, table: &str) -> usize {
+pub fn occurrences(node: &Value, table: &str) -> usize {
     match node {
         Value::Object(fields) => {
             let spelled = |full: &String| {
@@ -176,7 +171,7 @@ fn occurrences(node: &Value, table: &str) -> usize {
 }
 
 /// The name under which the table's rows are seen, if every row of the FROM clause belongs to one of them.
-fn preserved(from: &Value, table: &str) -> Option<String> {
+pub fn preserved(from: &Value, table: &str) -> Option<String> {
     let text = |node: &Value, field: &str| node.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     if base_table(from).as_deref() == Some(table) {
         if from.get("column_name_alias").and_then(Value::as_array).is_some_and(|names| !names.is_empty()) {
@@ -205,7 +200,8 @@ fn input_column(select: &Value, column: &str, (alias, input): (&str, &[String]))
     input.iter().find(|partition| partition.eq_ignore_ascii_case(&name)).cloned()
 }
 
-fn is_join(select: &Value) -> bool {
+/// Whether a SELECT reads more than one relation.
+pub fn is_join(select: &Value) -> bool {
     select.get("from_table").and_then(|from| from.get("type")).and_then(Value::as_str) == Some("JOIN")
 }
 
@@ -219,7 +215,7 @@ fn result_name(item: &Value) -> String {
 }
 
 /// The column of `alias` that an expression is; in a join only a qualified name tells.
-fn referenced(item: &Value, alias: &str, qualified_only: bool) -> Option<String> {
+pub fn referenced(item: &Value, alias: &str, qualified_only: bool) -> Option<String> {
     if item.get("class").and_then(Value::as_str) != Some("COLUMN_REF") {
         return None;
     }

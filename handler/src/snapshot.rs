@@ -49,6 +49,8 @@ pub struct File {
     pub size: u64,
     /// Rows, where the log tells.
     pub rows: Option<u64>,
+    /// Delta's statistics, as JSON text.
+    pub statistics: Option<Arc<str>>,
 }
 
 /// What one commit does.
@@ -89,6 +91,7 @@ impl Snapshot {
             partition: file.partition.clone(),
             size: file.size,
             rows: Some(file.rows),
+            statistics: Some(file.statistics.as_str().into()),
         });
         let definition =
             change.definition.clone().or_else(|| before.map(Self::definition)).unwrap_or_else(Definition::empty);

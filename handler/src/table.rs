@@ -353,6 +353,7 @@ impl Table {
             partition: view.partition_values_map().into_iter().collect(),
             size: u64::try_from(view.size()).unwrap_or_default(),
             rows: view.num_records().map(|rows| rows as u64),
+            statistics: view.stats().map(Into::into),
         };
         let files = state.log_data().iter().map(file).collect();
         Ok(Snapshot { files, glanced: false, ..self.described(&metadata, state.version())? })

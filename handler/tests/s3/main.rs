@@ -3,7 +3,7 @@
 //! - [`server`] is an S3 server (`MiniStack`, a plain process), [`proxy`] stands between it and each `pintail` process and
 //!   lets one request or many meet one of the [`faults`].
 //! - [`world`] is a lake in buckets with processes at work on it, [`batches`] what changes in raw between two runs.
-//! - [`crowd`] is many functions at once, fed by one queue.
+//! - [`crowd`] is many functions at once, fed by one queue; [`narrow`] counts what a refresh of gold fetches.
 //! - What the tables must be comes from the oracle of the convergence tests, which reads their Delta logs and Parquet
 //!   files by itself.
 //!
@@ -31,6 +31,7 @@ mod faults;
 mod files;
 #[path = "../function/http.rs"]
 mod http;
+mod narrow;
 #[path = "../convergence/oracle.rs"]
 mod oracle;
 #[path = "../function/process.rs"]
@@ -225,6 +226,12 @@ fn long_runs_end_with_the_right_tables_whatever_goes_wrong() {
     }
     world.check_rest().unwrap_or_else(|wrong| panic!("{wrong}"));
     tell(&told);
+}
+
+#[test]
+fn gold_fetches_what_its_sql_can_want() {
+    let server = Server::start();
+    narrow::check(&World::new(&server));
 }
 
 /// 400 files of which 100 are sent twice, 50 corrected and 20 removed, with `PINTAIL_S3_FILES=400 PINTAIL_S3_WORKERS=16`.

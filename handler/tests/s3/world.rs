@@ -108,7 +108,10 @@ impl<'s> World<'s> {
         let proxy = Proxy::start(self.server.port, plan);
         let zones = BUCKETS.map(|bucket| format!("s3://{bucket}/{}", self.name)).join(",");
         let mut command = Command::new(env!("CARGO_BIN_EXE_pintail"));
-        command.args(arguments).args(["--lake", &zones, "--project", project]);
+        command.args(arguments).args(["--lake", &zones]);
+        if !project.is_empty() {
+            command.args(["--project", project]);
+        }
         command.env_clear().env("TMPDIR", self.folder.path().join("tmp"));
         command.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", proxy.port));
         command.envs(ACCESS);
