@@ -2,11 +2,11 @@
 //!
 //! Stored with the silver table it belongs to, so that whoever reads a later file reads it the same way.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use records::{Depth, Format, Plan, Survey, Type};
+use records::{Depth, Format, Guess, Plan, Survey, Type};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -62,8 +62,10 @@ pub struct Mapping {
     pub sources: Vec<Option<String>>,
     /// Why no record of the file can be accepted, if so.
     pub refused: Option<String>,
-    /// Whether it was made without a look at the file, which then may have no other columns.
+    /// Whether the file was not looked at whole: that it has no other columns is assumed then.
     pub assumed: bool,
+    /// Guesses at the columns whose type this file's first values told, by position in the contract.
+    pub guesses: BTreeMap<usize, Guess>,
 }
 
 impl Contract {
@@ -123,13 +125,12 @@ impl Contract {
     /// How a JSON file maps if it brings nothing new: its keys stand all over it, and to look at them costs as much as to
     /// read it. `None` where keys that are new are nothing special.
     pub fn assume(&self, declared: Option<&SourceTable>) -> Option<Mapping> {
-        let policy = declared.map_or(NewColumn::Add, |source| source.on_new_column);
         let settled = !self.columns.is_empty() && self.columns.iter().all(|column| column.data_type.is_some());
         let sources = || self.columns.iter().map(|column| Some(column.name.clone())).collect();
-        (settled && matches!(policy, NewColumn::Add | NewColumn::Reject)).then(|| Mapping {
+        (settled && minds_new_columns(declared)).then(|| Mapping {
             sources: sources(),
-            refused: None,
             assumed: true,
+            ..Mapping::default()
         })
     }
 
@@ -141,15 +142,20 @@ impl Contract {
         }
         let names: Vec<&str> = survey.columns.iter().map(|column| column.name.as_str()).collect();
         if let Some(reason) = clash(&names) {
-            return Mapping { sources: vec![None; self.columns.len()], refused: Some(reason), assumed: false };
+            let sources = vec![None; self.columns.len()];
+            return Mapping { sources, refused: Some(reason), ..Mapping::default() };
         }
-        let mut sources: Vec<Option<String>> =
-            self.columns.iter().map(|column| find(&names, &column.name).map(str::to_owned)).collect();
-        let mut refused = None;
-        for (column, source) in self.columns.iter_mut().zip(&sources) {
+        // Any key may still come where not all of a JSON file was looked at.
+        let partial = format == Format::Json && survey.records.is_none();
+        let source =
+            |column: &Column| find(&names, &column.name).or(partial.then_some(&column.name)).map(str::to_owned);
+        let mut sources: Vec<Option<String>> = self.columns.iter().map(source).collect();
+        let (mut refused, mut guesses) = (None, BTreeMap::new());
+        for (index, (column, source)) in self.columns.iter_mut().zip(&sources).enumerate() {
             let seen = source.as_ref().and_then(|name| survey.columns.iter().find(|seen| seen.name == *name));
             if column.data_type.is_none() {
                 column.data_type = seen.map(|seen| seen.inferred.clone());
+                guesses.extend(seen.and_then(|seen| Some((index, seen.guess?))));
             }
             if source.is_none() && column.required && format != Format::Json && !names.is_empty() {
                 refused.get_or_insert_with(|| format!("required column {:?} is missing", column.name));
@@ -166,8 +172,13 @@ impl Contract {
                     refused.get_or_insert_with(|| format!("column {:?} is not in the contract", column.name));
                 }
                 NewColumn::Add => {
-                    match self.add(&column.name, if declared.is_some() { Type::Varchar } else { column.inferred }) {
-                        Ok(()) => sources.push(Some(column.name)),
+                    let (data_type, guess) =
+                        if declared.is_some() { (Type::Varchar, None) } else { (column.inferred, column.guess) };
+                    match self.add(&column.name, data_type) {
+                        Ok(()) => {
+                            guesses.extend(guess.map(|guess| (sources.len(), guess)));
+                            sources.push(Some(column.name));
+                        }
                         Err(reason) => {
                             refused.get_or_insert(reason);
                         }
@@ -175,7 +186,7 @@ impl Contract {
                 }
             }
         }
-        Mapping { sources, refused, assumed: false }
+        Mapping { sources, refused, assumed: partial, guesses }
     }
 
     /// A file without a header: by position; with a contract its first record may be the damaged one.
@@ -185,7 +196,7 @@ impl Contract {
                 self.columns.push(Column {
                     name: column.name.clone(),
                     stored: stored_name(&column.name),
-                    data_type: Some(column.inferred.clone()),
+                    data_type: None,
                     format: None,
                     required: false,
                 });
@@ -194,11 +205,15 @@ impl Contract {
         let named = declared.map_or(self.columns.len(), |source| {
             if source.columns.is_empty() { self.columns.len() } else { source.columns.len() }
         });
-        for (column, seen) in self.columns.iter_mut().zip(&survey.columns) {
-            column.data_type.get_or_insert_with(|| seen.inferred.clone());
+        let mut guesses = BTreeMap::new();
+        for (index, (column, seen)) in self.columns.iter_mut().zip(&survey.columns).enumerate() {
+            if column.data_type.is_none() {
+                column.data_type = Some(seen.inferred.clone());
+                guesses.extend(seen.guess.map(|guess| (index, guess)));
+            }
         }
         let sources = (0..self.columns.len()).map(|index| (index < named).then(|| format!("column{index}"))).collect();
-        Mapping { sources, refused: None, assumed: false }
+        Mapping { sources, guesses, ..Mapping::default() }
     }
 
     fn add(&mut self, name: &str, data_type: Type) -> Result<(), String> {
@@ -246,6 +261,8 @@ impl Contract {
         Plan {
             columns,
             rescue: declared.is_some_and(|source| source.on_new_column == NewColumn::Rescue),
+            closed: mapping.assumed,
+            guesses: mapping.guesses.clone(),
             refuse: mapping.refused.clone(),
             ..Plan::default()
         }
@@ -276,6 +293,11 @@ impl Contract {
             self.columns.iter().map(|column| (column.name.as_str(), column.stored.as_str())).collect();
         names.get(name).map_or_else(|| stored_name(name), |stored| (*stored).to_owned())
     }
+}
+
+/// Whether a column that is new changes the contract, or how a file is read.
+pub fn minds_new_columns(declared: Option<&SourceTable>) -> bool {
+    declared.is_none_or(|source| matches!(source.on_new_column, NewColumn::Add | NewColumn::Reject))
 }
 
 /// The lineage columns of a silver table; only plain records have numbers.

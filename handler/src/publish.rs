@@ -139,7 +139,7 @@ impl Publishing<'_> {
         let differences =
             former.as_ref().filter(|_| !self.again).map(|former| former.differences(self.source.declared));
         self.outcome.differences = differences.unwrap_or_default();
-        let mut contract = Contract::in_force(former.as_ref(), self.source.declared, self.again);
+        let in_force = Contract::in_force(former.as_ref(), self.source.declared, self.again);
         let work = Work {
             lake: &self.run.lake,
             source: self.source,
@@ -150,12 +150,7 @@ impl Publishing<'_> {
             budget: self.run.budget,
             opened: &opened,
         };
-        let surveyed = self.survey(&work, &mut contract, (&objects, true));
-        let (mut rows, unforeseen) = self.convert(&work, &surveyed, &contract);
-        if !unforeseen.is_empty() {
-            let surveyed = self.survey(&work, &mut contract, (&unforeseen, false));
-            rows.extend(self.convert(&work, &surveyed, &contract).0);
-        }
+        let (mut contract, rows) = self.read(&work, &in_force)?;
         let nothing = rows.values().all(|rows| rows.accepted == 0);
         if nothing && former.is_none() && self.source.declared.is_none() {
             // The contract of an undeclared source comes with its first accepted rows.
@@ -164,40 +159,42 @@ impl Publishing<'_> {
         Ok(Staged { before, contract, rows })
     }
 
-    fn survey(
-        &mut self,
-        work: &Work<'_>,
-        contract: &mut Contract,
-        (objects, assume): (&[RawObject], bool),
-    ) -> Vec<Surveyed> {
+    /// The rows of all objects, and the contract that has grown by them. Where an object is not what was assumed of it, it
+    /// is looked at whole; the others are read again, too, if that makes the contract another one.
+    fn read(&mut self, work: &Work<'_>, in_force: &Contract) -> Result<(Contract, BTreeMap<String, SilverRows>)> {
+        let (mut unforeseen, mut grown, mut rows) = (BTreeSet::new(), None, BTreeMap::new());
+        loop {
+            let mut contract = in_force.clone();
+            let mut surveyed = self.survey(work, &mut contract, &unforeseen);
+            if grown.replace(contract.clone()).is_some_and(|former| former != contract) {
+                std::mem::take(&mut rows).values().try_for_each(|rows| discard_rows(work.lake, rows))?;
+            }
+            surveyed.retain(|surveyed| !rows.contains_key(&surveyed.object.key));
+            let mut foreseen = true;
+            for (surveyed, result) in surveyed.iter().zip(convert_all(self.run, work, &surveyed, &contract)) {
+                let key = &surveyed.object.key;
+                match result {
+                    Ok(staged) => drop(rows.insert(key.clone(), staged)),
+                    Err(Error::Unforeseen { .. }) if unforeseen.insert(key.clone()) => foreseen = false,
+                    Err(error) => self.drop_unread(key, error),
+                }
+            }
+            if foreseen {
+                return Ok((contract, rows));
+            }
+        }
+    }
+
+    fn survey(&mut self, work: &Work<'_>, contract: &mut Contract, unforeseen: &BTreeSet<String>) -> Vec<Surveyed> {
         let mut surveyed = Vec::new();
-        for object in objects {
-            match work.survey(object.clone(), contract, assume) {
+        for object in self.group.iter().filter_map(|claimed| claimed.object.clone()).collect::<Vec<_>>() {
+            let key = object.key.clone();
+            match work.survey(object, contract, !unforeseen.contains(&key)) {
                 Ok(found) => surveyed.push(found),
-                Err(error) => self.drop_unread(&object.key, error),
+                Err(error) => self.drop_unread(&key, error),
             }
         }
         surveyed
-    }
-
-    /// The rows of each object, and the objects that bring columns which nobody foresaw.
-    fn convert(
-        &mut self,
-        work: &Work<'_>,
-        surveyed: &[Surveyed],
-        contract: &Contract,
-    ) -> (BTreeMap<String, SilverRows>, Vec<RawObject>) {
-        let (mut rows, mut unforeseen) = (BTreeMap::new(), Vec::new());
-        for (surveyed, result) in surveyed.iter().zip(convert_all(self.run, work, surveyed, contract)) {
-            match result {
-                Ok(staged) => {
-                    rows.insert(surveyed.object.key.clone(), staged);
-                }
-                Err(Error::Unforeseen { .. }) => unforeseen.push(surveyed.object.clone()),
-                Err(error) => self.drop_unread(&surveyed.object.key, error),
-            }
-        }
-        (rows, unforeseen)
     }
 
     fn drop_unread(&mut self, key: &str, error: Error) {
@@ -354,7 +351,9 @@ fn convert_all(run: &Run, work: &Work<'_>, surveyed: &[Surveyed], contract: &Con
 
 fn stage(work: &Work<'_>, engine: Lazy<'_>, surveyed: &Surveyed, contract: &Contract) -> Result<SilverRows> {
     let rows = work.stage(engine, surveyed, contract);
-    work.opened.close(&surveyed.object);
+    if !matches!(rows, Err(Error::Unforeseen { .. })) {
+        work.opened.close(&surveyed.object);
+    }
     rows
 }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use records::{Depth, Format, Input, Options, Passed, Survey};
 
 use crate::budget::Budget;
-use crate::contract::{Contract, Mapping};
+use crate::contract::{Contract, Mapping, minds_new_columns};
 use crate::data_file::DataFile;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -154,12 +154,8 @@ impl Work<'_> {
         {
             return Ok(Surveyed { object, options: Some(options), mapping: Ok(mapping) });
         }
-        let look = |depth| -> Verdict<Survey> { judged(&object.key, records::survey(&*input, &options, depth)) };
-        let survey = match look(Depth::Names)? {
-            Ok(names) if contract.depth(&names, self.source.declared) == Depth::Values => look(Depth::Values)?,
-            other => other,
-        };
-        let mapping = survey.map(|survey| {
+        let look = |depth| judged(&object.key, records::survey(&*input, &options, depth));
+        let mapping = self.look(look, (options.format, assume), contract)?.map(|survey| {
             if survey.records == Some(0) && survey.columns.is_empty() {
                 return Mapping::default();
             }
@@ -171,6 +167,26 @@ impl Work<'_> {
             mapping
         });
         Ok(Surveyed { object, options: Some(options), mapping })
+    }
+
+    /// Looks at an object as far as the contract needs it: at its first values only where what they do not tell is found
+    /// later. JSON has its names all over the object, and so they cost as much as all values.
+    fn look(
+        &self,
+        look: impl Fn(Depth) -> Verdict<Survey>,
+        (format, assume): (Format, bool),
+        contract: &Contract,
+    ) -> Verdict<Survey> {
+        let (declared, json) = (self.source.declared, format == Format::Json);
+        let guess = assume && (!json || minds_new_columns(declared));
+        let deep = if guess { Depth::Start } else { Depth::Values };
+        if json && (guess || declared.is_none()) {
+            return look(deep);
+        }
+        match look(Depth::Names)? {
+            Ok(names) if contract.depth(&names, declared) == Depth::Values => look(deep),
+            other => Ok(other),
+        }
     }
 
     /// Reads the object and writes its rows and rejects to data files.

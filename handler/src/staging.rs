@@ -2,7 +2,8 @@
 //!
 //! A pass over the bytes types the records. What the tests, the limit of rejects and the silver models then refuse is
 //! added to the plan, and the next pass rejects it: so every reject has its text, and the bytes are
-//! read at most thrice; once more where a JSON file brings a key that nobody foresaw.
+//! read at most thrice. Where something was only assumed of the object, and is found wrong in the first pass, all of it is
+//! looked at, and it is read from the beginning.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -66,7 +67,7 @@ impl<'a, 'e> Staging<'a, 'e> {
     pub fn read(&self, options: &records::Options, mapping: &Mapping) -> Result<SilverRows> {
         let mut plan = self.contract.plan(mapping, self.work.source.declared);
         loop {
-            let pass = match self.pass(options, &plan, mapping.assumed)? {
+            let pass = match self.pass(options, &plan)? {
                 Ok(pass) => pass,
                 Err(reason) => return self.unreadable(&reason),
             };
@@ -91,11 +92,11 @@ impl<'a, 'e> Staging<'a, 'e> {
     }
 
     /// One pass over the bytes.
-    fn pass(&self, options: &records::Options, plan: &Plan, assumed: bool) -> Verdict<Pass> {
+    fn pass(&self, options: &records::Options, plan: &Plan) -> Verdict<Pass> {
         let table = &self.work.source.table;
         let mut rows = DataFileWriter::new(self.target(table, &self.schema, self.plain_partitions()));
         let mut rejects = DataFileWriter::new(self.quarantine());
-        let counted = self.write((options, plan, assumed), (&mut rows, &mut rejects));
+        let counted = self.write((options, plan), (&mut rows, &mut rejects));
         let (rows, rejects) = (rows.finish()?, rejects.finish()?);
         let pass = |counts| Pass { rows, rejects, counts };
         match counted {
@@ -110,7 +111,7 @@ impl<'a, 'e> Staging<'a, 'e> {
     /// Writes rows and rejects.
     fn write(
         &self,
-        (options, plan, assumed): (&records::Options, &Plan, bool),
+        (options, plan): (&records::Options, &Plan),
         (rows, rejects): (&mut DataFileWriter, &mut DataFileWriter),
     ) -> Verdict<Counts> {
         let input = self.work.opened.open(self.object)?;
@@ -126,8 +127,8 @@ impl<'a, 'e> Staging<'a, 'e> {
                 Err(reason) => return Ok(Err(reason)),
             };
             self.work.budget.check(&self.object.key)?;
-            if let Some(column) = reader.unknown().filter(|_| assumed) {
-                return Err(Error::Unforeseen { key: self.object.key.clone(), column: column.to_owned() });
+            if let Some(what) = reader.unforeseen() {
+                return Err(Error::Unforeseen { key: self.object.key.clone(), what: what.clone() });
             }
             counts.records += batch.records;
             counts.rejected += batch.rejects.len() as u64;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::error::Error;
 use crate::passed::Passed;
-use crate::plan::Plan;
+use crate::plan::{Plan, Unforeseen};
 use crate::text::escape_bytes;
 
 /// The part of a reject's bytes that is kept.
@@ -28,8 +28,8 @@ pub struct Batch {
     pub records: u64,
     /// What was passed over so far.
     pub(crate) passed: Passed,
-    /// A JSON key that no plan column takes, where the batch is the first of its thread to have it.
-    pub(crate) unknown: Option<String>,
+    /// Something that the plan does not foresee, where the batch is the first of its thread to have it.
+    pub(crate) unforeseen: Option<Unforeseen>,
 }
 
 /// A record that does not conform, with all that is needed to find and mend it.
@@ -121,7 +121,7 @@ impl Sorting<'_> {
             ..describe(record)
         };
         let rejects = self.reasons.into_iter().map(reject).collect();
-        Ok(Batch { rows, record_numbers, rejects, records: self.count as u64, passed: self.passed, unknown: None })
+        Ok(Batch { rows, record_numbers, rejects, records: self.count as u64, passed: self.passed, unforeseen: None })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::infer::Sketch;
 use crate::input::Input;
 use crate::options::Options;
 use crate::reader::threads_for;
-use crate::survey::{Depth, Survey, SurveyedColumn};
+use crate::survey::{Depth, Survey, SurveyedColumn, look};
 use crate::window::Window;
 
 mod convert;
@@ -53,23 +53,27 @@ fn reading(options: &Options) -> Reading {
     }
 }
 
-/// Looks at the names, and at all values if asked to.
+/// Looks at the names, and at values if asked to.
 pub(crate) fn survey(input: &dyn Input, options: &Options, depth: Depth) -> Result<Survey, Error> {
     let options = &settle(input, options)?;
     let (splitter, head) = open(input, options)?;
     let (width, mut records) = (head.names.len(), 0);
     let mut sketches = vec![Sketch::default(); width];
-    if depth == Depth::Values {
-        let surveyors = (0..threads_for(input)).map(|_| Surveyor { reading: reading(options), width });
-        for seen in run(splitter, surveyors.collect())? {
-            let (count, seen) = seen?;
-            records += count;
-            sketches.iter_mut().zip(seen).for_each(|(sketch, seen)| *sketch = sketch.merge(seen));
+    let whole = match depth {
+        Depth::Names => true,
+        Depth::Start | Depth::Values => {
+            let surveyors = (0..threads_for(input)).map(|_| Surveyor { reading: reading(options), width });
+            look(depth, run(splitter, surveyors.collect())?, |(count, seen)| {
+                records += count;
+                sketches.iter_mut().zip(seen).for_each(|(sketch, seen)| *sketch = sketch.merge(seen));
+                Ok(())
+            })?
         }
-    }
-    let column = |(name, sketch): (String, Sketch)| SurveyedColumn { name, inferred: sketch.conclude() };
-    let columns = head.names.into_iter().zip(sketches).map(column).collect();
-    Ok(Survey { columns, records: (depth == Depth::Values).then_some(records), positional: head.positional })
+    };
+    let columns = head.names.into_iter().zip(sketches);
+    let columns = columns.map(|(name, sketch)| SurveyedColumn::new(name, sketch, whole)).collect();
+    let records = (whole && depth != Depth::Names).then_some(records);
+    Ok(Survey { columns, records, positional: head.positional })
 }
 
 #[cfg(test)]

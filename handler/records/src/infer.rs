@@ -47,25 +47,33 @@ impl Sketch {
 
     /// Adds a value written as text.
     pub(crate) fn add_text(&mut self, text: &str) {
-        if *self != Self::Text && !self.surely_holds(text) {
-            *self = self.merge(classify_text(text));
-        }
-    }
-
-    /// A quick look that settles nearly all values: it says yes only where adding the value would change nothing.
-    fn surely_holds(self, text: &str) -> bool {
-        match self {
-            Self::Integer { .. } => is_short_number(text) == Some(false),
-            Self::Double => is_short_number(text).is_some(),
-            Self::Date => parse_date(text).is_some(),
-            _ => false,
-        }
+        *self = self.with_text(text);
     }
 
     /// Adds a value written as JSON. A string of digits stays text: whoever quotes a number means it.
     pub(crate) fn add_json(&mut self, json: &str) {
-        if *self != Self::Text {
-            *self = self.merge(classify_json(json));
+        *self = self.with_json(json);
+    }
+
+    fn with_text(self, text: &str) -> Self {
+        let settled = self.settles(|| is_short_number(text), || parse_date(text).is_some());
+        if settled { self } else { self.merge(classify_text(text)) }
+    }
+
+    fn with_json(self, json: &str) -> Self {
+        let plain = || json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+        let settled = self.settles(|| is_short_number(json), || plain().and_then(parse_date).is_some());
+        if settled { self } else { self.merge(classify_json(json)) }
+    }
+
+    /// A quick look that settles nearly all values: it says yes only where adding the value would change nothing.
+    fn settles(self, short_number: impl FnOnce() -> Option<bool>, date: impl FnOnce() -> bool) -> bool {
+        match self {
+            Self::Text => true,
+            Self::Integer { .. } => short_number() == Some(false),
+            Self::Double => short_number().is_some(),
+            Self::Date => date(),
+            _ => false,
         }
     }
 
@@ -80,6 +88,32 @@ impl Sketch {
             Self::Json => Type::Json,
             Self::Nothing | Self::Text => Type::Varchar,
         }
+    }
+}
+
+/// What the first values of a column were: a guess at what all of them are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guess(pub(crate) Sketch);
+
+impl Guess {
+    /// Whether no value changes it.
+    pub(crate) fn holds_all(self) -> bool {
+        self.0 == Sketch::Text
+    }
+
+    /// Whether the type would be the same with this value among the first ones.
+    pub(crate) fn holds_text(self, text: &str) -> bool {
+        self.stays(self.0.with_text(text))
+    }
+
+    /// As [`Guess::holds_text`], for a value written as JSON.
+    pub(crate) fn holds_json(self, json: &str) -> bool {
+        self.stays(self.0.with_json(json))
+    }
+
+    /// Integers may become inexact: that would tell only beside a double, and so beside a guess that is wrong.
+    fn stays(self, sketch: Sketch) -> bool {
+        std::mem::discriminant(&self.0) == std::mem::discriminant(&sketch)
     }
 }
 

@@ -13,53 +13,64 @@ use crate::convert::cell::render_object;
 use crate::crew::run;
 use crate::csv::check_text;
 use crate::error::Error;
-use crate::infer::Sketch;
+use crate::infer::{Guess, Sketch};
 use crate::input::Input;
-use crate::object::Object;
+use crate::object::part;
 use crate::options::Options;
-use crate::plan::Plan;
+use crate::plan::{Plan, Unforeseen};
 use crate::reader::threads_for;
-use crate::survey::{Depth, Survey, SurveyedColumn};
+use crate::survey::{Depth, Survey, SurveyedColumn, look};
 use crate::window::LIMIT;
 
 pub(crate) mod scan;
 mod shape;
 mod split;
 
-use shape::Shapes;
+use shape::{Record, Shapes};
 use split::Fault;
 pub(crate) use split::Splitter;
 
 /// The most keys that the records of an object may have together.
 const KEYS: usize = 10_000;
 
-/// Splits a record, if it is one.
-fn split_object<'t>(block: &'t Block<Fault>, span: &Span<Fault>) -> Result<Object<'t>, String> {
-    match span.fault {
-        Some(Fault::Long) => return Err(format!("is longer than {LIMIT} bytes")),
-        Some(Fault::Rest(line)) => return Err(format!("is a part of the damaged record at line {line}")),
-        None => {}
-    }
-    let text = check_text(&block.text[span.start..span.end])?;
-    Object::parse(text).map_err(|reason| format!("is not a JSON object: {reason}"))
+/// The texts of a block's records.
+struct Texts<'b> {
+    block: &'b Block<Fault>,
+    /// The whole block, where it is text.
+    whole: Option<&'b str>,
 }
 
-/// Looks at all keys, and at their values if asked to.
+impl<'b> Texts<'b> {
+    fn new(block: &'b Block<Fault>) -> Self {
+        Self { block, whole: check_text(&block.text).ok() }
+    }
+
+    /// The text of a record, if it is one.
+    fn get(&self, span: &Span<Fault>) -> Result<&'b str, String> {
+        match (span.fault, self.whole) {
+            (Some(Fault::Long), _) => Err(format!("is longer than {LIMIT} bytes")),
+            (Some(Fault::Rest(line)), _) => Err(format!("is a part of the damaged record at line {line}")),
+            (None, Some(text)) => Ok(part(text, (span.start, span.end))),
+            (None, None) => check_text(&self.block.text[span.start..span.end]),
+        }
+    }
+}
+
+/// Looks at keys, and at their values if asked to.
 pub(crate) fn survey(input: &dyn Input, options: &Options, depth: Depth) -> Result<Survey, Error> {
     let surveyors = (0..threads_for(input)).map(|_| Surveyor { depth, shapes: Shapes::default() });
     let mut keys = Keys::default();
     let mut records = 0;
-    for seen in run(Splitter::open(input, options)?, surveyors.collect())? {
-        let (count, seen) = seen?;
+    let whole = look(depth, run(Splitter::open(input, options)?, surveyors.collect())?, |(count, seen)| {
         records += count;
         keys.merge(seen);
         if keys.columns.len() > KEYS {
             return Err(Error::unreadable(format!("its records have more than {KEYS} different keys")));
         }
-    }
-    let column = |(name, sketch): (String, Sketch)| SurveyedColumn { name, inferred: sketch.conclude() };
-    let columns = keys.columns.into_iter().map(column).collect();
-    Ok(Survey { columns, records: Some(records), positional: false })
+        Ok(())
+    })?;
+    let columns = keys.columns.into_iter().map(|(name, sketch)| SurveyedColumn::new(name, sketch, whole)).collect();
+    Ok(Survey { columns, records: whole.then_some(records), positional: false })
 }
 
 /// The keys of the records so far, in the order of appearance.
@@ -70,10 +81,10 @@ struct Keys {
 }
 
 impl Keys {
-    fn add(&mut self, object: &Object<'_>, depth: Depth) {
-        for (order, (key, value)) in object.0.iter().enumerate() {
+    fn add(&mut self, record: &Record<'_, ()>, depth: Depth) {
+        for (order, (key, value)) in record.entries().enumerate() {
             let sketch = self.sketch_of(key, order);
-            if depth == Depth::Values {
+            if depth != Depth::Names {
                 sketch.add_json(value);
             }
         }
@@ -111,10 +122,11 @@ impl Convert<Fault> for Surveyor {
 
     fn convert(&mut self, block: Block<Fault>) -> Result<Self::Out, Error> {
         let mut keys = Keys::default();
+        let texts = Texts::new(&block);
         for span in &block.spans {
-            let Ok(object) = split_object(&block, span) else { continue };
-            if self.shapes.find(&object, |_| ()).is_ok() {
-                keys.add(&object, self.depth);
+            let Ok(text) = texts.get(span) else { continue };
+            if let Ok(record) = self.shapes.read(text, |_| ()) {
+                keys.add(&record, self.depth);
             }
         }
         Ok((block.spans.len() as u64, keys))
@@ -125,9 +137,11 @@ impl Convert<Fault> for Surveyor {
 pub(crate) struct Converter {
     plan: Arc<Plan>,
     builders: Vec<ColumnBuilder>,
+    /// For each plan column the guess at its values, if its type is one.
+    guesses: Vec<Option<Guess>>,
     known: HashSet<String>,
     shapes: Shapes<Places>,
-    /// Whether a batch has told of an unknown key.
+    /// Whether a batch has told of something unforeseen.
     told: bool,
 }
 
@@ -144,6 +158,7 @@ impl Converter {
         let builders = plan.columns.iter().map(|column| ColumnBuilder::new(column, None));
         Ok(Self {
             builders: builders.collect::<Result<_, _>>().map_err(Error::unreadable)?,
+            guesses: plan.guesses(),
             known: plan.columns.iter().filter_map(|column| column.source.clone()).collect(),
             plan: Arc::clone(plan),
             shapes: Shapes::default(),
@@ -151,28 +166,43 @@ impl Converter {
         })
     }
 
-    /// Gives each plan column its value, and says what is wrong with them; notes a key that no column takes.
-    fn fill(&mut self, object: &Object<'_>, unknown: &mut Option<String>) -> Result<Vec<String>, String> {
-        let (plan, known) = (&self.plan, &self.known);
-        let places = self.shapes.find(object, |keys| locate(plan, known, keys))?;
-        if unknown.is_none() {
-            unknown.clone_from(&places.unknown);
+    /// Gives each plan column its value, and says what is wrong with them; notes what is found on the way.
+    fn fill(&mut self, text: &str, found: &mut Found) -> Result<Vec<String>, String> {
+        let (plan, known, unforeseen) = (&self.plan, &self.known, &mut found.unforeseen);
+        let record = self.shapes.read(text, |keys| locate(plan, known, keys))?;
+        if unforeseen.is_none() && plan.closed {
+            *unforeseen = record.derived.unknown.clone().map(Unforeseen::Column);
+        }
+        if plan.rescue {
+            found.rescued.append_option(rescue(&record, known));
         }
         let mut reasons = Vec::new();
-        for (builder, place) in self.builders.iter_mut().zip(&places.columns) {
-            let result = match place.and_then(|place| object.0.get(place)) {
-                Some((_, value)) => builder.append_json(value),
+        for (index, (builder, place)) in self.builders.iter_mut().zip(&record.derived.columns).enumerate() {
+            let result = match place.and_then(|place| record.value(place)) {
+                Some(value) => {
+                    if !self.guesses[index].is_none_or(|guess| guess.holds_json(value)) && unforeseen.is_none() {
+                        *unforeseen = Some(plan.misguessed(index));
+                    }
+                    builder.append_json(value)
+                }
                 None => builder.append_null(),
             };
             reasons.extend(result.err());
         }
         Ok(reasons)
     }
+}
 
-    fn rescue(&self, object: &Object<'_>) -> Option<String> {
-        let unknown = || object.0.iter().filter(|(key, _)| !self.known.contains(key.as_ref()));
-        unknown().next().is_some().then(|| render_object(unknown().map(|(key, value)| (key, value))))
-    }
+/// What is found in the records of a block besides the values of its columns.
+#[derive(Default)]
+struct Found {
+    rescued: StringBuilder,
+    unforeseen: Option<Unforeseen>,
+}
+
+fn rescue(record: &Record<'_, Places>, known: &HashSet<String>) -> Option<String> {
+    record.derived.unknown.as_ref()?;
+    Some(render_object(record.entries().filter(|(key, _)| !known.contains(*key))))
 }
 
 fn locate(plan: &Plan, known: &HashSet<String>, keys: &[String]) -> Places {
@@ -187,17 +217,12 @@ impl Convert<Fault> for Converter {
 
     fn convert(&mut self, block: Block<Fault>) -> Result<Batch, Error> {
         let (mut reasons, mut slots) = (Reasons::new(), Vec::with_capacity(block.spans.len()));
-        let (mut rescued, mut unknown) = (StringBuilder::new(), None);
+        let (texts, mut found) = (Texts::new(&block), Found::default());
         for (record, span) in block.spans.iter().enumerate() {
-            let object = split_object(&block, span);
-            let filled = object.and_then(|object| Ok((self.fill(&object, &mut unknown)?, object)));
-            let wrong = match filled {
+            let wrong = match texts.get(span).and_then(|text| self.fill(text, &mut found)) {
                 Err(reason) => vec![reason],
-                Ok((wrong, object)) => {
+                Ok(wrong) => {
                     slots.push(record);
-                    if self.plan.rescue {
-                        rescued.append_option(self.rescue(&object));
-                    }
                     wrong
                 }
             };
@@ -208,7 +233,7 @@ impl Convert<Fault> for Converter {
         let mut arrays: Vec<_> =
             self.builders.iter_mut().map(ColumnBuilder::finish).collect::<Result<_, _>>().map_err(internal)?;
         if self.plan.rescue {
-            arrays.push(Arc::new(rescued.finish()));
+            arrays.push(Arc::new(found.rescued.finish()));
         }
         let (before, count, passed) = (block.before, block.spans.len(), block.passed);
         let sorting = Sorting { plan: &self.plan, before, count, reasons, passed };
@@ -216,8 +241,8 @@ impl Convert<Fault> for Converter {
             let span = &block.spans[record];
             Reject::of_bytes(&block.text[span.start..span.end], span.line, block.offset + span.start as u64)
         })?;
-        let unknown = unknown.filter(|_| !std::mem::replace(&mut self.told, true));
-        Ok(Batch { unknown, ..batch })
+        let unforeseen = found.unforeseen.filter(|_| !std::mem::replace(&mut self.told, true));
+        Ok(Batch { unforeseen, ..batch })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::hash::Hash;
 
 use crate::json::scan::{Entry, Stop, is_space, scan};
 
@@ -15,31 +16,46 @@ impl<'a> Object<'a> {
     /// Splits a JSON text; the error says what is wrong with it.
     pub(crate) fn parse(json: &'a str) -> Result<Self, String> {
         let mut entries = Vec::new();
-        check_whole(json, scan(json.as_bytes(), 0, &mut entries))?;
-        if !json.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
-            return Err("it is another value".to_owned());
-        }
-        let part = |(start, end): (usize, usize)| json.get(start..end).unwrap_or_default();
-        let unescape =
-            |key: &str| serde_json::from_str(&format!("\"{key}\"")).map(Cow::Owned).map_err(|error| error.to_string());
-        let entry = |entry: Entry| {
-            let key = part(entry.key);
-            Ok((if entry.escaped { unescape(key)? } else { Cow::Borrowed(key) }, part(entry.value)))
-        };
-        entries.into_iter().map(entry).collect::<Result<_, String>>().map(Self)
+        let keys = split(json, &mut entries)?;
+        let values = entries.iter().map(|entry| part(json, entry.value));
+        Ok(Self(keys.into_iter().zip(values).collect()))
     }
 
     /// A key that stands twice.
     pub(crate) fn find_duplicate(&self) -> Option<&str> {
-        if self.0.len() > FEW {
-            let mut seen = HashSet::with_capacity(self.0.len());
-            return self.0.iter().map(|(key, _)| key.as_ref()).find(|key| !seen.insert(*key));
-        }
-        let twice = |(position, (key, _)): &(usize, &(Cow<'a, str>, &'a str))| {
-            self.0[..*position].iter().any(|(other, _)| other == key)
-        };
-        self.0.iter().enumerate().find(twice).map(|(_, (key, _))| key.as_ref())
+        let keys: Vec<&str> = self.0.iter().map(|(key, _)| key.as_ref()).collect();
+        find_duplicate(&keys).copied()
     }
+}
+
+/// Splits a JSON object into its keys and where they and their values stand; the error says what is wrong with it.
+pub(crate) fn split<'a>(json: &'a str, entries: &mut Vec<Entry>) -> Result<Vec<Cow<'a, str>>, String> {
+    check_whole(json, scan(json.as_bytes(), 0, entries))?;
+    if !json.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+        return Err("it is another value".to_owned());
+    }
+    let unescape =
+        |key: &str| serde_json::from_str(&format!("\"{key}\"")).map(Cow::Owned).map_err(|error| error.to_string());
+    let key = |entry: &Entry| {
+        let key = part(json, entry.key);
+        if entry.escaped { unescape(key) } else { Ok(Cow::Borrowed(key)) }
+    };
+    entries.iter().map(key).collect()
+}
+
+/// A part of a JSON text.
+pub(crate) fn part(json: &str, (start, end): (usize, usize)) -> &str {
+    json.get(start..end).unwrap_or_default()
+}
+
+/// The first key that stands a second time.
+pub(crate) fn find_duplicate<K: Eq + Hash>(keys: &[K]) -> Option<&K> {
+    if keys.len() > FEW {
+        let mut seen = HashSet::with_capacity(keys.len());
+        return keys.iter().find(|key| !seen.insert(*key));
+    }
+    let twice = |(position, key): &(usize, &K)| keys[..*position].contains(key);
+    keys.iter().enumerate().find(twice).map(|(_, key)| key)
 }
 
 /// Whether a text is one JSON value; the error says why not.

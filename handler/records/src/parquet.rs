@@ -37,8 +37,10 @@ const BATCH_BYTES: i64 = 32 * 1024 * 1024;
 /// Looks at the footer.
 pub(crate) fn survey(input: &dyn Input) -> Result<Survey, Error> {
     let metadata = read_footer(input)?;
-    let columns =
-        infer::infer_types(&metadata).into_iter().map(|(name, inferred)| SurveyedColumn { name, inferred }).collect();
+    let columns = infer::infer_types(&metadata)
+        .into_iter()
+        .map(|(name, inferred)| SurveyedColumn { name, inferred, guess: None })
+        .collect();
     let records = u64::try_from(count_rows(&metadata)).ok();
     Ok(Survey { columns, records, positional: false })
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::error::Error;
+use crate::infer::Guess;
 use crate::types::Type;
 
 /// The name of the column that [`Plan::rescue`] appends.
@@ -25,6 +26,15 @@ pub struct Column {
     pub not_null: bool,
 }
 
+/// Something that an object has and its plan does not foresee.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unforeseen {
+    /// A JSON key that no column takes.
+    Column(String),
+    /// A value that would have made the guessed type of this column another one.
+    Value(String),
+}
+
 /// The columns of the result, and which records to refuse beyond what their values say.
 ///
 /// Columns of the file that no plan column takes are ignored, or kept in one JSON column (`rescue`).
@@ -35,6 +45,10 @@ pub struct Plan {
     /// Whether to append the text column [`RESCUED`]: a JSON object of the file's columns that no plan column takes,
     /// NULL where there are none. CSV values are JSON strings or null there.
     pub rescue: bool,
+    /// Whether a JSON key that no plan column takes is [`Unforeseen`].
+    pub closed: bool,
+    /// The columns whose type is only a guess, by position: a value that would have changed it is [`Unforeseen`].
+    pub guesses: BTreeMap<usize, Guess>,
     /// A reason that makes every record a reject, besides its own reasons.
     pub refuse: Option<String>,
     /// Reasons found by later tests, by record number: these records become rejects.
@@ -51,6 +65,17 @@ impl Plan {
             fields.push(Field::new(RESCUED, DataType::Utf8, true));
         }
         Schema::new(fields).into()
+    }
+
+    /// For each column its guess, where a value can be found that it does not hold.
+    pub(crate) fn guesses(&self) -> Vec<Option<Guess>> {
+        let guess = |index| self.guesses.get(&index).copied().filter(|guess| !guess.holds_all());
+        (0..self.columns.len()).map(guess).collect()
+    }
+
+    /// The guess at a column is wrong.
+    pub(crate) fn misguessed(&self, index: usize) -> Unforeseen {
+        Unforeseen::Value(self.columns[index].name.clone())
     }
 
     /// For each column its position among the names of a file; `None` where it takes nothing from the file.

@@ -13,7 +13,7 @@ use crate::input::Input;
 use crate::options::{Format, Options};
 use crate::parquet::ParquetReader;
 use crate::passed::Passed;
-use crate::plan::Plan;
+use crate::plan::{Plan, Unforeseen};
 use crate::{csv, json};
 
 /// Inputs from this length on are read on several threads.
@@ -60,7 +60,7 @@ pub fn read_on<'a>(
             run(json::Splitter::open(input, options)?, converters.collect::<Result<_, _>>()?)?
         }
     };
-    Ok(Reader { batches, schema, passed: Passed::default(), unknown: None, over: false })
+    Ok(Reader { batches, schema, passed: Passed::default(), unforeseen: None, over: false })
 }
 
 /// The options with the delimiter and the quote that a CSV object has, where they do not say it; others are as they were.
@@ -77,7 +77,7 @@ pub struct Reader<'a> {
     batches: Made<'a, Batch>,
     schema: SchemaRef,
     passed: Passed,
-    unknown: Option<String>,
+    unforeseen: Option<Unforeseen>,
     over: bool,
 }
 
@@ -94,10 +94,10 @@ impl Reader<'_> {
         self.passed
     }
 
-    /// A key that no plan column takes and some JSON record up to the last batch has.
+    /// What some record up to the last batch has that the plan does not foresee: the rows are not to be trusted then.
     #[must_use]
-    pub fn unknown(&self) -> Option<&str> {
-        self.unknown.as_deref()
+    pub fn unforeseen(&self) -> Option<&Unforeseen> {
+        self.unforeseen.as_ref()
     }
 }
 
@@ -116,8 +116,8 @@ impl Iterator for Reader<'_> {
             self.over = !matches!(next, Some(Ok(_)));
             if let Some(Ok(batch)) = &next {
                 self.passed = batch.passed;
-                if self.unknown.is_none() {
-                    self.unknown.clone_from(&batch.unknown);
+                if self.unforeseen.is_none() {
+                    self.unforeseen.clone_from(&batch.unforeseen);
                 }
             }
             // Where only lines that are no records were left there is nothing to hand on.

@@ -1,6 +1,7 @@
 //! A look at an object before it is read: which columns it has, and of what type.
 
 use crate::error::Error;
+use crate::infer::{Guess, Sketch};
 use crate::input::Input;
 use crate::options::{Format, Options};
 use crate::types::Type;
@@ -11,6 +12,9 @@ use crate::{csv, json, parquet};
 pub enum Depth {
     /// The names: a CSV header (or first record), a Parquet footer. JSON has its names all over the object.
     Names,
+    /// The values of the first records, some MiB of them, to guess types: what the guess does not hold is found when the
+    /// object is read ([`crate::Plan::guesses`]).
+    Start,
     /// All values of all records, to infer types that hold for each of them.
     Values,
 }
@@ -31,8 +35,32 @@ pub struct Survey {
 pub struct SurveyedColumn {
     /// Its name in the file.
     pub name: String,
-    /// The type that holds every value exactly; VARCHAR where only the names were looked at.
+    /// The type that holds every value exactly that was looked at; VARCHAR where only the names were.
     pub inferred: Type,
+    /// What is known of its values where only the first ones were looked at ([`Depth::Start`]).
+    pub guess: Option<Guess>,
+}
+
+impl SurveyedColumn {
+    /// A column whose values are known by a sketch; whether they are all of them.
+    pub(crate) fn new(name: String, sketch: Sketch, whole: bool) -> Self {
+        Self { name, inferred: sketch.conclude(), guess: (!whole).then_some(Guess(sketch)) }
+    }
+}
+
+/// Blocks that [`Depth::Start`] looks at.
+const START: usize = 4;
+
+/// Hands on what was seen of an object's blocks: all of them, or those at its start. Whether they were all of them.
+pub(crate) fn look<T>(
+    depth: Depth,
+    seen: impl Iterator<Item = Result<T, Error>>,
+    mut take: impl FnMut(T) -> Result<(), Error>,
+) -> Result<bool, Error> {
+    let mut seen = seen.fuse();
+    let blocks = if depth == Depth::Start { START } else { usize::MAX };
+    seen.by_ref().take(blocks).try_for_each(|block| take(block?))?;
+    Ok(seen.next().is_none())
 }
 
 /// Looks at an object. Records that are no records (the wrong number of fields, bad quoting) are counted, and do not

@@ -205,3 +205,39 @@ fn an_inferred_contract_adopted_into_a_project_gives_the_same_rows() {
     assert_eq!(lake.reasons(), rejects);
     lake.audit();
 }
+
+/// More records than are looked at before the types are guessed.
+const MANY: usize = 40_000;
+
+#[test]
+fn what_comes_late_in_a_large_file_counts_as_what_comes_first() {
+    let lake = Lake::of("");
+    let lines = |record: &str, last: &str| format!("{}{last}\n", format!("{record}\n").repeat(MANY));
+    lake.write("raw/steady/1.csv", format!("a,b\n{}", lines("1,x", "2,y")));
+    lake.write("raw/late/1.csv", format!("a,b\n{}", lines("1,", "x,7")));
+    lake.write("raw/keys/1.ndjson", lines("{\"a\":1}", "{\"b\":\"2026-01-01\",\"a\":1.5}"));
+    let done = lake.ingest(0, &[]);
+    let many = MANY + 1;
+    let told = |key: &str| format!("{key}: ingested {many}/{many}/0\n");
+    assert_eq!(
+        format!("{}\n", done.told()),
+        [told("keys/1.ndjson"), told("late/1.csv"), told("steady/1.csv")].concat()
+    );
+    assert_eq!(columns(&lake, "steady"), "a BIGINT, b VARCHAR");
+    assert_eq!(columns(&lake, "late"), "a VARCHAR, b BIGINT");
+    assert_eq!(columns(&lake, "keys"), "a DOUBLE, b DATE");
+    assert_eq!(lake.query("SELECT sum(b), count(*) FILTER (WHERE a = '1') FROM silver.late"), format!("7,{MANY}"));
+    lake.audit();
+}
+
+#[test]
+fn a_wrong_guess_leaves_nothing_behind_in_the_files_that_came_with_it() {
+    let lake = Lake::of("");
+    lake.write("raw/t/1.csv", format!("a\n{}x\n", "1\n".repeat(MANY)));
+    lake.write("raw/t/2.csv", "a\n007\n8\n");
+    let done = lake.ingest(0, &[]);
+    assert_eq!(done.told(), format!("t/1.csv: ingested {0}/{0}/0\nt/2.csv: ingested 2/2/0", MANY + 1));
+    assert_eq!(columns(&lake, "t"), "a VARCHAR");
+    assert_eq!(lake.query("SELECT string_agg(a, ' ' ORDER BY a) FROM silver.t WHERE a <> '1'"), "007 8 x");
+    lake.audit();
+}

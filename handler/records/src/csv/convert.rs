@@ -11,9 +11,9 @@ use crate::csv::head::{Head, check_text, explain_fault};
 use crate::csv::scan::Fault;
 use crate::csv::split::Shape;
 use crate::error::Error;
-use crate::infer::Sketch;
+use crate::infer::{Guess, Sketch};
 use crate::options::Options;
-use crate::plan::Plan;
+use crate::plan::{Plan, Unforeseen};
 use crate::window::LIMIT;
 
 use super::reading;
@@ -77,6 +77,10 @@ fn describe(block: &Block<Shape>, span: &Span<Shape>) -> Reject {
 pub(crate) struct Converter {
     plan: Arc<Plan>,
     builders: Vec<ColumnBuilder>,
+    /// For each plan column the guess at its values, if its type is one.
+    guesses: Vec<Option<Guess>>,
+    /// Whether a batch has told of something unforeseen.
+    told: bool,
     /// For each plan column its field; `None` when the file does not have it.
     positions: Vec<Option<usize>>,
     /// Fields that no plan column takes; empty unless they are rescued.
@@ -96,6 +100,8 @@ impl Converter {
         let builders = plan.columns.iter().map(|column| ColumnBuilder::new(column, options.decimal));
         Ok(Self {
             builders: builders.collect::<Result<_, _>>().map_err(Error::unreadable)?,
+            guesses: plan.guesses(),
+            told: false,
             plan: Arc::clone(plan),
             positions,
             others,
@@ -118,6 +124,20 @@ impl Converter {
                 None => builder.append_nulls(glance.slots.len(), refuse),
             }
         }
+    }
+
+    /// What the plan does not foresee of a block.
+    fn find_unforeseen(&self, glance: &Glance, cells: Cells<'_>) -> Option<Unforeseen> {
+        let guessed = self.guesses.iter().zip(&self.positions).enumerate();
+        let wrong = |(index, (guess, position)): (usize, (&Option<Guess>, &Option<usize>))| {
+            let (guess, position) = ((*guess)?, (*position)?);
+            let mut holds = true;
+            Cells { position, ..cells }.for_each(false, |row, value| {
+                holds &= value.is_none_or(|value| guess.holds_text(value) || glance.is_damaged(row));
+            });
+            (!holds).then(|| self.plan.misguessed(index))
+        };
+        guessed.into_iter().find_map(wrong)
     }
 
     /// The fields that nobody takes, as a JSON object for each record.
@@ -195,6 +215,8 @@ impl Convert<Shape> for Converter {
         let reading = self.reading.clone();
         let cells =
             Cells { text: text_of(&block), reading: &reading, fields: &block.fields, width: self.width, position: 0 };
+        let unforeseen = if self.told { None } else { self.find_unforeseen(&glance, cells) };
+        self.told |= unforeseen.is_some();
         self.fill(&glance, cells, &mut reasons);
         let mut arrays: Vec<_> =
             self.builders.iter_mut().map(ColumnBuilder::finish).collect::<Result<_, _>>().map_err(internal)?;
@@ -202,8 +224,10 @@ impl Convert<Shape> for Converter {
             arrays.push(Arc::new(self.rescue(cells, glance.slots.len())));
         }
         let (before, count, passed) = (block.before, block.spans.len(), block.passed);
-        Sorting { plan: &self.plan, before, count, reasons, passed }.settle(arrays, &glance.slots, |record| {
+        let sorting = Sorting { plan: &self.plan, before, count, reasons, passed };
+        let batch = sorting.settle(arrays, &glance.slots, |record| {
             glance.find(record).cloned().unwrap_or_else(|| describe(&block, &block.spans[record]))
-        })
+        })?;
+        Ok(Batch { unforeseen, ..batch })
     }
 }

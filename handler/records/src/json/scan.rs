@@ -43,7 +43,33 @@ pub(crate) fn is_space(byte: u8) -> bool {
 /// Reads the value at `start`, and gives where it ends. The entries are those of the object that it is, if it is one.
 pub(crate) fn scan(text: &[u8], start: usize, entries: &mut Vec<Entry>) -> Result<usize, Stop> {
     entries.clear();
-    Walk { text, position: start, objects: 0, depth: 0, entries }.walk()
+    let mut walk = Walk { text, position: start, objects: 0, depth: 0, entries };
+    walk.pass_value()?;
+    Ok(walk.position)
+}
+
+/// Reads an object that is written as one before it: with the same text before each value and behind the last, so that only
+/// the values have to be looked at. Whether it is; the values are where they stand then.
+pub(crate) fn follow<'g>(text: &[u8], gaps: impl Iterator<Item = &'g [u8]>, values: &mut Vec<(usize, usize)>) -> bool {
+    values.clear();
+    // The values of an object, whose own keys are no entries here.
+    let mut walk = Walk { text, position: 0, objects: 1, depth: 1, entries: &mut Vec::new() };
+    let mut gaps = gaps.peekable();
+    while let Some(gap) = gaps.next() {
+        if !text[walk.position..].starts_with(gap) {
+            return false;
+        }
+        walk.position += gap.len();
+        if gaps.peek().is_none() {
+            break;
+        }
+        let start = walk.position;
+        if walk.peek().is_ok_and(is_space) || walk.pass_value().is_err() {
+            return false;
+        }
+        values.push((start, walk.position));
+    }
+    walk.position == text.len()
 }
 
 struct Walk<'t, 'e> {
@@ -56,8 +82,9 @@ struct Walk<'t, 'e> {
 }
 
 impl Walk<'_, '_> {
-    fn walk(mut self) -> Result<usize, Stop> {
-        let mut next = Next::Value;
+    /// Passes over a value, and what stands in it.
+    fn pass_value(&mut self) -> Result<(), Stop> {
+        let (mut next, depth) = (Next::Value, self.depth);
         loop {
             let byte = self.skip_space()?;
             next = match (next, byte) {
@@ -75,8 +102,8 @@ impl Walk<'_, '_> {
             };
             if next == Next::More {
                 self.close_entry();
-                if self.depth == 0 {
-                    return Ok(self.position);
+                if self.depth == depth {
+                    return Ok(());
                 }
             }
         }

@@ -7,7 +7,10 @@ use std::ops::Range;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use records::{Column, Depth, Error, Format, Input, MemoryInput, Options, Plan, Reject, Type, read_on, settle, survey};
+use records::{
+    Column, Depth, Error, Format, Input, MemoryInput, Options, Plan, Reject, Survey, Type, Unforeseen, read_on, settle,
+    survey,
+};
 
 /// The bytes of a reject that are kept.
 const KEPT: usize = 64 * 1024;
@@ -58,6 +61,8 @@ pub(crate) struct Outcome {
     pub(crate) numbers: Vec<u64>,
     /// The other records.
     pub(crate) rejects: Vec<Reject>,
+    /// What the plan did not foresee.
+    pub(crate) unforeseen: Option<Unforeseen>,
 }
 
 /// Reads everything; panics where a record is neither row nor reject.
@@ -76,7 +81,8 @@ pub(crate) fn read_all(input: &dyn Input, options: &Options, plan: &Plan, thread
     all.sort_unstable();
     assert_eq!(all, (1..=records).collect::<Vec<u64>>(), "rows and rejects are all records");
     assert!(rejects.iter().all(|reject| !reject.reasons.is_empty()), "each reject has a reason");
-    Ok(Outcome { rows: concat_batches(&reader.schema(), &rows).unwrap(), numbers, rejects })
+    let rows = concat_batches(&reader.schema(), &rows).unwrap();
+    Ok(Outcome { rows, numbers, rejects, unforeseen: reader.unforeseen().cloned() })
 }
 
 /// A column that is taken as it is called.
@@ -91,17 +97,32 @@ pub(crate) fn refuse_all() -> Plan {
 
 /// Takes every column of an object as it was inferred, and keeps what is beside them.
 pub(crate) fn plan_inferred(input: &dyn Input, options: &Options) -> Result<Plan, Error> {
-    let found = survey(input, options, Depth::Values)?;
+    plan_of(survey(input, options, Depth::Values)?)
+}
+
+fn plan_of(found: Survey) -> Result<Plan, Error> {
     let names: BTreeSet<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
     if names.len() < found.columns.len() {
         return Err(Error::Unreadable { reason: "two columns have the same name".to_owned() });
     }
+    let guesses =
+        found.columns.iter().enumerate().filter_map(|(position, found)| Some((position, found.guess?))).collect();
     let columns = found
         .columns
         .into_iter()
         .enumerate()
         .map(|(position, found)| Column { name: format!("c{position}"), ..column(&found.name, found.inferred) });
-    Ok(Plan { columns: columns.collect(), rescue: true, ..Plan::default() })
+    Ok(Plan { columns: columns.collect(), rescue: true, closed: true, guesses, ..Plan::default() })
+}
+
+/// Where nothing unforeseen is found a guess is as good as a look at all values.
+fn check_guess(input: &dyn Input, options: &Options, (plan, outcome): (&Plan, &Outcome)) {
+    let Ok(guess) = survey(input, options, Depth::Start).and_then(plan_of) else { return };
+    let guessed = read_all(input, options, &guess, 1).unwrap();
+    if guessed.unforeseen.is_none() {
+        assert_eq!(guess.columns, plan.columns, "nothing was unforeseen");
+        assert_eq!(guessed, *outcome, "nothing was unforeseen");
+    }
 }
 
 /// The same columns with one type.
@@ -137,6 +158,9 @@ pub(crate) fn check_any_bytes(bytes: &[u8], options: &Options, sizes: Vec<usize>
     let outcome = read_all(&whole, options, &plan, 1);
     check_blame(&outcome);
     check_same(&outcome, &read_all(&trickle, options, &plan, 2), "in small pieces, on two threads");
+    if let Ok(outcome) = &outcome {
+        check_guess(&whole, options, (&plan, outcome));
+    }
     let settled = settle(&whole, options).unwrap();
     check_same(&outcome, &read_all(&whole, &settled, &plan, 1), "as it was found to be written");
     let surveyed = survey(&trickle, options, Depth::Values).unwrap();
