@@ -278,15 +278,19 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::rename(&beside, path)
 }
 
+/// How many bytes are hashed at once.
+const HASHED: usize = 1 << 21;
+
 fn hash(mut file: File) -> std::io::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 18];
+    let mut buffer = vec![0; HASHED];
     loop {
-        let length = file.read(&mut buffer)?;
-        if length == 0 {
-            break;
-        }
-        hasher.update(&buffer[..length]);
+        match file.read(&mut buffer)? {
+            0 => break,
+            // On all cores, which is not worth it for less.
+            HASHED => hasher.update_rayon(&buffer),
+            length => hasher.update(&buffer[..length]),
+        };
     }
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }

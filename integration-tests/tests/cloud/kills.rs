@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::lakes;
 
 /// More than the function has done when a kill reaches it.
-const FILES: usize = 40;
+const FILES: usize = 20;
 
 /// How many objects the function writes between two kills; 1 is every point, and takes long.
 fn step() -> usize {

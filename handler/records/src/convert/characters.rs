@@ -12,7 +12,7 @@ use crate::object::check_json;
 
 /// The text of a JSON string, which stands in its quotes.
 pub(crate) fn parse_string(json: &str) -> Result<Cow<'_, str>, Misfit> {
-    if memchr::memchr(b'\\', json.as_bytes()).is_none() {
+    if !json.as_bytes().contains(&b'\\') {
         return Ok(Cow::Borrowed(json.get(1..json.len() - 1).unwrap_or_default()));
     }
     serde_json::from_str(json)

@@ -64,7 +64,9 @@ pub(crate) fn follow<'g>(text: &[u8], gaps: impl Iterator<Item = &'g [u8]>, valu
             break;
         }
         let start = walk.position;
-        if walk.peek().is_ok_and(is_space) || walk.pass_value().is_err() {
+        if let Some(end) = plain_scalar(text, start) {
+            walk.position = end;
+        } else if walk.peek().is_ok_and(is_space) || walk.pass_value().is_err() {
             return false;
         }
         values.push((start, walk.position));
@@ -290,15 +292,47 @@ impl Walk<'_, '_> {
     }
 }
 
-/// How many bytes a string goes on without a quote, a backslash or a control character.
+/// Where a string without escapes ends, or a number without an exponent, if such a value begins here.
+fn plain_scalar(text: &[u8], start: usize) -> Option<usize> {
+    if text.get(start) == Some(&b'"') {
+        let end = start + 1 + plain_length(&text[start + 1..]);
+        return (text.get(end) == Some(&b'"')).then_some(end + 1);
+    }
+    let digits =
+        |from: usize| text.get(from..).map_or(0, |rest| rest.iter().take_while(|byte| byte.is_ascii_digit()).count());
+    let first = start + usize::from(text.get(start) == Some(&b'-'));
+    let whole = digits(first);
+    let mut end = first + whole;
+    if text.get(end) == Some(&b'.') {
+        let fraction = digits(end + 1);
+        end = if fraction > 0 { end + 1 + fraction } else { return None };
+    }
+    let padded = whole > 1 && text[first] == b'0';
+    (whole > 0 && !padded && !matches!(text.get(end), Some(b'e' | b'E'))).then_some(end)
+}
+
+/// How many bytes a string goes on without a quote, a backslash or a control character: eight of them at once.
 fn plain_length(text: &[u8]) -> usize {
-    let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    // Without an early end inside of a chunk, so that the compiler looks at all of its bytes at once.
-    let has_special = |chunk: &[u8]| chunk.iter().fold(false, |found, byte| found | is_special(*byte));
-    let chunks = text.chunks(16).take_while(|chunk| !has_special(chunk));
-    let start = chunks.map(<[u8]>::len).sum::<usize>();
-    let rest = text[start..].iter().take(16).position(|byte| is_special(*byte));
-    rest.map_or(text.len(), |length| start + length)
+    let (words, rest) = text.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let special = specials(u64::from_le_bytes(*word));
+        if special != 0 {
+            return place * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    text.len() - rest.len() + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
+/// The lowest bit that is set marks the first byte of a word (from its lowest) that ends a plain string.
+///
+/// Source: S. E. Anderson, "Bit Twiddling Hacks", on words that have a byte less than n.
+fn specials(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
+    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    below(word, b' ') | equal(b'"') | equal(b'\\')
 }
 
 #[cfg(test)]
@@ -355,6 +389,21 @@ mod tests {
         for cut in 1..text.len() {
             let found = scan(&text.as_bytes()[..cut], 0, &mut Vec::new());
             assert_eq!(found, Err(Stop::Unfinished), "{}", &text[..cut]);
+        }
+    }
+
+    #[test]
+    fn a_plain_string_ends_at_the_first_special_byte() {
+        for byte in u8::MIN..=u8::MAX {
+            for place in 0..20 {
+                let mut text = [b'a', 0x80, 0xff, b' ', b'!', b'#', b'[', b']', 0x7f].repeat(3);
+                text[place] = byte;
+                let expected = if byte < b' ' || byte == b'"' || byte == b'\\' { place } else { text.len() };
+                assert_eq!(plain_length(&text), expected, "{byte:#04x} at {place}");
+            }
+        }
+        for length in 0..20 {
+            assert_eq!(plain_length(&vec![b'\n'; length]), 0);
         }
     }
 }
