@@ -271,8 +271,7 @@ impl ColumnBuilder {
         if json == "null" {
             return self.append_null();
         }
-        let result = self.slot.take_json(json);
-        self.settle(result, || shorten(json))
+        self.slot.take_json(json).map_err(|misfit| self.refuse(&misfit, &shorten(json)))
     }
 
     /// Appends a value of a Parquet column.
@@ -280,15 +279,13 @@ impl ColumnBuilder {
         if matches!(cell, Cell::Null) {
             return self.append_null();
         }
-        let result = self.slot.take_cell(cell);
-        self.settle(result, || shorten(&cell.to_json()))
+        self.slot.take_cell(cell).map_err(|misfit| self.refuse(&misfit, &shorten(&cell.to_json())))
     }
 
-    fn settle(&mut self, result: Result<(), Misfit>, show: impl FnOnce() -> String) -> Result<(), String> {
-        result.map_err(|misfit| {
-            self.slot.skip();
-            format!("column {:?}: {}", self.name, misfit.explain(&show(), &self.data_type))
-        })
+    /// Puts a NULL where a value does not fit, and tells why.
+    fn refuse(&mut self, misfit: &Misfit, value: &str) -> String {
+        self.slot.skip();
+        format!("column {:?}: {}", self.name, misfit.explain(value, &self.data_type))
     }
 
     /// The column as an array; the next batch begins empty.

@@ -35,8 +35,8 @@ pub(crate) fn run<S: Split, C: Convert<S::Fault>>(
 fn spawn<S: Split, C: Convert<S::Fault>>(split: S, converters: Vec<C>) -> io::Result<Made<'static, C::Out>> {
     let (mut blocks, mut batches) = (Vec::new(), Vec::new());
     for converter in converters {
-        let (block, taken) = sync_channel(1);
-        let (done, batch) = sync_channel(1);
+        let (block, taken) = sync_channel(4);
+        let (done, batch) = sync_channel(4);
         thread::Builder::new().name("records convert".to_owned()).spawn(move || convert(converter, &taken, &done))?;
         blocks.push(block);
         batches.push(batch);

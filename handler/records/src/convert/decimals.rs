@@ -15,16 +15,15 @@ struct Digits {
 
 /// Reads `[sign] digits [. digits] [e exponent]`; `Err` for more digits than 128 bits hold.
 fn parse_digits(text: &str) -> Result<Digits, Misfit> {
+    if let Some(digits) = parse_few(text) {
+        return Ok(digits);
+    }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
         None => (unsigned, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if let Some(value) = parse_few(whole, fraction) {
-        let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
-        return Ok(Digits { value: if text.starts_with('-') { -value } else { value }, exponent: exponent - places });
-    }
     if whole.is_empty() && fraction.is_empty() {
         return Err(Misfit::Type);
     }
@@ -45,14 +44,26 @@ fn parse_digits(text: &str) -> Result<Digits, Misfit> {
     Ok(Digits { value, exponent: exponent.saturating_sub(places).saturating_add(dropped) })
 }
 
-/// Digits that fit 64 bits, as nearly all do.
-fn parse_few(whole: &str, fraction: &str) -> Option<i128> {
-    if whole.len() + fraction.len() > 18 || whole.len() + fraction.len() == 0 {
+/// Digits that fit 64 bits, and no exponent: as nearly all are.
+fn parse_few(text: &str) -> Option<Digits> {
+    let (negative, digits) = match text.as_bytes() {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    if digits.len() > 19 {
         return None;
     }
-    let mut digits = whole.bytes().chain(fraction.bytes());
-    let value = digits.try_fold(0_i64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))?;
-    Some(value.into())
+    let (mut value, mut point) = (0_u64, None);
+    for (place, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
+            b'.' if point.is_none() => point = Some(place),
+            _ => return None,
+        }
+    }
+    let places = point.map_or(0, |point| digits.len() - point - 1);
+    let value = if negative { -i128::from(value) } else { i128::from(value) };
+    (digits.len() > usize::from(point.is_some())).then_some(Digits { value, exponent: -i64::try_from(places).ok()? })
 }
 
 /// The integer that a JSON number is, if it is one; saturates beyond 128 bits.
@@ -80,8 +91,8 @@ pub(crate) fn rescale(value: i128, from: i8, to: i8) -> Option<i128> {
 
 /// `value * 10^places`, if that is an integer of 128 bits.
 fn shift(value: i128, places: i64) -> Option<i128> {
-    if value == 0 {
-        return Some(0);
+    if value == 0 || places == 0 {
+        return Some(value);
     }
     let factor = 10_i128.checked_pow(u32::try_from(places.unsigned_abs()).ok()?)?;
     if places >= 0 { value.checked_mul(factor) } else { (value % factor == 0).then(|| value / factor) }

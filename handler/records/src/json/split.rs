@@ -238,7 +238,13 @@ impl Splitter {
 
     fn find_line(&mut self) -> Result<Option<Found>, Error> {
         let Some(end) = self.find_line_end(self.at)? else { return Ok(None) };
-        self.advance((end + 1).min(self.bytes().len()));
+        if end < self.bytes().len() {
+            // Its end is the only line end in it.
+            self.at = end + 1;
+            (self.line, self.line_offset, self.fresh) = (self.line + 1, self.offset(), true);
+        } else {
+            self.advance(end);
+        }
         Ok(Some(Found { end, fault: None }))
     }
 
