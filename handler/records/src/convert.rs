@@ -33,6 +33,7 @@ pub(crate) mod cells;
 pub(crate) mod characters;
 mod comma;
 pub(crate) mod decimals;
+pub(crate) mod few;
 pub(crate) mod floats;
 pub(crate) mod integers;
 mod intervals;
@@ -85,6 +86,11 @@ pub(crate) trait Slot: Send {
             Some(b'{' | b'[') | None => Err(Misfit::Type),
             Some(_) => self.take_text(json),
         }
+    }
+
+    /// Takes a JSON string without escapes, given without its quotes.
+    fn take_quoted(&mut self, text: &str) -> Result<(), Misfit> {
+        self.take_text(text)
     }
 
     /// Takes the values of a CSV column, one after the other, with a NULL where one is none of the type.
@@ -266,12 +272,13 @@ impl ColumnBuilder {
         }
     }
 
-    /// Appends a value written as JSON.
-    pub(crate) fn append_json(&mut self, json: &str) -> Result<(), String> {
+    /// Appends a value written as JSON; `plain` where it is known to be a string without escapes.
+    pub(crate) fn append_json(&mut self, (json, plain): (&str, bool)) -> Result<(), String> {
         if json == "null" {
             return self.append_null();
         }
-        self.slot.take_json(json).map_err(|misfit| self.refuse(&misfit, &shorten(json)))
+        let taken = if plain { self.slot.take_quoted(&json[1..json.len() - 1]) } else { self.slot.take_json(json) };
+        taken.map_err(|misfit| self.refuse(&misfit, &shorten(json)))
     }
 
     /// Appends a value of a Parquet column.

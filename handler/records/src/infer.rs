@@ -2,6 +2,7 @@
 
 use crate::convert::booleans::parse_boolean;
 use crate::convert::characters::parse_string;
+use crate::convert::few::Few;
 use crate::convert::floats::parse_double;
 use crate::convert::temporal::{parse_date, parse_moment};
 use crate::types::Type;
@@ -119,18 +120,13 @@ impl Guess {
 
 /// Whether a text is a number of up to 15 digits, as one writes it, and if so whether it has a fraction.
 fn is_short_number(text: &str) -> Option<bool> {
-    let unsigned = text.strip_prefix('-').unwrap_or(text).as_bytes();
-    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let whole = digits(unsigned);
-    let padded = unsigned.first() == Some(&b'0') && (whole > 1 || text == "-0");
-    let fraction = match unsigned.get(whole) {
-        None => 0,
-        Some(b'.') => digits(&unsigned[whole + 1..]),
-        Some(_) => return None,
-    };
-    let length = if whole == unsigned.len() { whole } else { whole + 1 + fraction };
-    let sound = whole > 0 && !padded && length == unsigned.len() && unsigned.last() != Some(&b'.');
-    (sound && whole + fraction <= 15).then_some(whole < unsigned.len())
+    let few = Few::parse(text)?;
+    let padded = few.whole > 1 && text.as_bytes()[usize::from(few.is_negative())] == b'0';
+    let is_written = few.sign != Some(b'+') && few.whole > 0 && !padded && few.fraction != Some(0);
+    let has_fraction = few.fraction.is_some();
+    let is_minus_zero = few.is_negative() && few.digits == 0 && !has_fraction;
+    let is_short = few.whole + few.fraction.unwrap_or(0) <= 15;
+    (is_written && is_short && !is_minus_zero).then_some(has_fraction)
 }
 
 fn classify_text(text: &str) -> Sketch {

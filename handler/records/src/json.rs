@@ -180,7 +180,7 @@ impl Converter {
         for (index, (builder, place)) in self.builders.iter_mut().zip(&record.derived.columns).enumerate() {
             let result = match place.and_then(|place| record.value(place)) {
                 Some(value) => {
-                    if !self.guesses[index].is_none_or(|guess| guess.holds_json(value)) && unforeseen.is_none() {
+                    if !self.guesses[index].is_none_or(|guess| guess.holds_json(value.0)) && unforeseen.is_none() {
                         *unforeseen = Some(plan.misguessed(index));
                     }
                     builder.append_json(value)

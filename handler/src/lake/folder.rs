@@ -11,6 +11,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use records::{FileInput, Input};
 
 use super::mirror::InUse;
+use super::parallel::both;
 use super::{Document, Found, Listing, LogPlace, RawObject, Seal, Stamp, Zone, is_hidden, log_version};
 use crate::error::{Error, Result};
 use crate::fault;
@@ -278,20 +279,25 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::rename(&beside, path)
 }
 
-/// How many bytes are hashed at once.
+/// How many bytes are hashed at once, on all cores, while as many are read.
 const HASHED: usize = 1 << 21;
 
-fn hash(mut file: File) -> std::io::Result<String> {
+fn hash(file: File) -> std::io::Result<String> {
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; HASHED];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            // On all cores, which is not worth it for less.
-            HASHED => hasher.update_rayon(&buffer),
-            length => hasher.update(&buffer[..length]),
+    let read = |buffer: &mut Vec<u8>| {
+        buffer.clear();
+        (&file).take(HASHED as u64).read_to_end(buffer)
+    };
+    let (mut now, mut next) = (Vec::new(), Vec::new());
+    read(&mut now)?;
+    while now.len() == HASHED {
+        let hash = || {
+            hasher.update_rayon(&now);
         };
+        both(hash, || read(&mut next)).1?;
+        std::mem::swap(&mut now, &mut next);
     }
+    hasher.update(&now);
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
 

@@ -4,6 +4,7 @@ use arrow::array::Decimal128Builder;
 use arrow::error::ArrowError;
 
 use super::cell::Cell;
+use super::few::Few;
 use super::integers::parse_integer;
 use super::{Misfit, Slot};
 
@@ -15,8 +16,9 @@ struct Digits {
 
 /// Reads `[sign] digits [. digits] [e exponent]`; `Err` for more digits than 128 bits hold.
 fn parse_digits(text: &str) -> Result<Digits, Misfit> {
-    if let Some(digits) = parse_few(text) {
-        return Ok(digits);
+    if let Some(few) = Few::parse(text) {
+        let value = if few.is_negative() { -i128::from(few.digits) } else { i128::from(few.digits) };
+        return Ok(Digits { value, exponent: -i64::try_from(few.fraction.unwrap_or(0)).unwrap_or(0) });
     }
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
@@ -42,28 +44,6 @@ fn parse_digits(text: &str) -> Result<Digits, Misfit> {
     let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
     let value = if text.starts_with('-') { -value } else { value };
     Ok(Digits { value, exponent: exponent.saturating_sub(places).saturating_add(dropped) })
-}
-
-/// Digits that fit 64 bits, and no exponent: as nearly all are.
-fn parse_few(text: &str) -> Option<Digits> {
-    let (negative, digits) = match text.as_bytes() {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] | digits => (false, digits),
-    };
-    if digits.len() > 19 {
-        return None;
-    }
-    let (mut value, mut point) = (0_u64, None);
-    for (place, byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => value = value * 10 + u64::from(byte - b'0'),
-            b'.' if point.is_none() => point = Some(place),
-            _ => return None,
-        }
-    }
-    let places = point.map_or(0, |point| digits.len() - point - 1);
-    let value = if negative { -i128::from(value) } else { i128::from(value) };
-    (digits.len() > usize::from(point.is_some())).then_some(Digits { value, exponent: -i64::try_from(places).ok()? })
 }
 
 /// The integer that a JSON number is, if it is one; saturates beyond 128 bits.

@@ -5,6 +5,7 @@ use arrow::array::{Float32Builder, Float64Builder};
 
 use super::cell::Cell;
 use super::decimals::render_decimal;
+use super::few::Few;
 use super::{Misfit, Slot};
 
 /// Whether a text is `[sign] digits [. digits] [e exponent]`, and if so whether it is written as an integer.
@@ -47,8 +48,25 @@ fn is_nonzero(text: &str) -> bool {
     text.bytes().take_while(|byte| !matches!(byte, b'e' | b'E')).any(|byte| (b'1'..=b'9').contains(&byte))
 }
 
+/// The powers of ten up to those that a number of few digits has; a double holds each of them.
+const POWERS: [f64; 20] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19];
+
+/// Reads a double where one division gives it: both of its numbers are exact, and so the result is the nearest double.
+///
+/// Source: W. D. Clinger, "How to Read Floating Point Numbers Accurately" (1990).
+fn divide(text: &str) -> Option<f64> {
+    let few = Few::parse(text).filter(|few| few.digits < 1 << 53)?;
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+    let value = few.digits as f64 / POWERS.get(few.fraction.unwrap_or(0))?;
+    Some(if few.is_negative() { -value } else { value })
+}
+
 /// Reads a double.
 pub(crate) fn parse_double(text: &str) -> Result<f64, Misfit> {
+    if let Some(value) = divide(text) {
+        return Ok(value);
+    }
     let Some(integer) = is_integer_literal(text) else {
         return parse_word(text).ok_or(Misfit::Type);
     };

@@ -23,6 +23,15 @@ pub(crate) struct Entry {
     pub(crate) value: (usize, usize),
 }
 
+/// Where a value of a record stands in its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// Whether it is known to be a string without escapes.
+    pub(crate) plain: bool,
+}
+
 /// What may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -50,7 +59,7 @@ pub(crate) fn scan(text: &[u8], start: usize, entries: &mut Vec<Entry>) -> Resul
 
 /// Reads an object that is written as one before it: with the same text before each value and behind the last, so that only
 /// the values have to be looked at. Whether it is; the values are where they stand then.
-pub(crate) fn follow<'g>(text: &[u8], gaps: impl Iterator<Item = &'g [u8]>, values: &mut Vec<(usize, usize)>) -> bool {
+pub(crate) fn follow<'g>(text: &[u8], gaps: impl Iterator<Item = &'g [u8]>, values: &mut Vec<Place>) -> bool {
     values.clear();
     // The values of an object, whose own keys are no entries here.
     let mut walk = Walk { text, position: 0, objects: 1, depth: 1, entries: &mut Vec::new() };
@@ -64,12 +73,13 @@ pub(crate) fn follow<'g>(text: &[u8], gaps: impl Iterator<Item = &'g [u8]>, valu
             break;
         }
         let start = walk.position;
-        if let Some(end) = plain_scalar(text, start) {
+        let scalar = plain_scalar(text, start);
+        if let Some(end) = scalar {
             walk.position = end;
         } else if walk.peek().is_ok_and(is_space) || walk.pass_value().is_err() {
             return false;
         }
-        values.push((start, walk.position));
+        values.push(Place { start, end: walk.position, plain: scalar.is_some() && text[start] == b'"' });
     }
     walk.position == text.len()
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Entry, follow};
+use super::scan::{Entry, Place, follow};
 use crate::object::{find_duplicate, part, split};
 
 /// How many shapes are kept.
@@ -14,7 +14,7 @@ pub(crate) struct Shapes<T> {
     kept: Vec<Shape<T>>,
     latest: usize,
     entries: Vec<Entry>,
-    values: Vec<(usize, usize)>,
+    values: Vec<Place>,
 }
 
 struct Shape<T> {
@@ -34,20 +34,20 @@ struct Gaps {
 pub(crate) struct Record<'r, T> {
     text: &'r str,
     keys: &'r [String],
-    values: &'r [(usize, usize)],
+    values: &'r [Place],
     /// What follows from the keys.
     pub(crate) derived: &'r T,
 }
 
 impl<'r, T> Record<'r, T> {
-    /// The value of the key at a place.
-    pub(crate) fn value(&self, place: usize) -> Option<&'r str> {
-        self.values.get(place).map(|value| part(self.text, *value))
+    /// The value of the key at a place, and whether it is known to be a string without escapes.
+    pub(crate) fn value(&self, place: usize) -> Option<(&'r str, bool)> {
+        self.values.get(place).map(|value| (part(self.text, (value.start, value.end)), value.plain))
     }
 
     /// The keys with their values, in order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&'r str, &'r str)> + use<'_, 'r, T> {
-        self.keys.iter().zip(self.values).map(|(key, value)| (key.as_str(), part(self.text, *value)))
+        self.keys.iter().zip(self.values).map(|(key, value)| (key.as_str(), part(self.text, (value.start, value.end))))
     }
 }
 
@@ -80,7 +80,8 @@ impl<T> Shapes<T> {
             None => self.keep(&keys, derive)?,
         };
         self.values.clear();
-        self.values.extend(self.entries.iter().map(|entry| entry.value));
+        let value = |entry: &Entry| Place { start: entry.value.0, end: entry.value.1, plain: false };
+        self.values.extend(self.entries.iter().map(value));
         self.kept[place].gaps.learn(text.as_bytes(), &self.values);
         Ok(place)
     }
@@ -104,11 +105,11 @@ impl<T> Shapes<T> {
 
 impl Gaps {
     /// Takes the gaps of a record with these values.
-    fn learn(&mut self, text: &[u8], values: &[(usize, usize)]) {
+    fn learn(&mut self, text: &[u8], values: &[Place]) {
         self.text.clear();
         self.ends.clear();
-        let starts = std::iter::once(0).chain(values.iter().map(|(_, end)| *end));
-        let ends = values.iter().map(|(start, _)| *start).chain([text.len()]);
+        let starts = std::iter::once(0).chain(values.iter().map(|value| value.end));
+        let ends = values.iter().map(|value| value.start).chain([text.len()]);
         for (start, end) in starts.zip(ends) {
             self.text.extend_from_slice(&text[start..end]);
             self.ends.push(self.text.len());
