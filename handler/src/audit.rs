@@ -230,7 +230,7 @@ async fn audit_gold(
             report.differences.push(format!("gold.{name}: is older than its inputs; run ingest"));
         } else {
             let engine = new_engine(lake, project, settings, settings.threads)?;
-            upstream.define(&engine, project, (&pinned, Needed::Whole))?;
+            Upstream::of_sql(project, model).define(&engine, project, (&pinned, Needed::Whole))?;
             match differing_rows(&engine, &model.sql, (&table, &snapshot))? {
                 0 => report.gold.push(name.to_owned()),
                 rows => report

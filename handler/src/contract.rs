@@ -155,7 +155,9 @@ impl Contract {
             let seen = source.as_ref().and_then(|name| survey.columns.iter().find(|seen| seen.name == *name));
             if column.data_type.is_none() {
                 column.data_type = seen.map(|seen| seen.inferred.clone());
-                guesses.extend(seen.and_then(|seen| Some((index, seen.guess?))));
+                // A key that was not there may still come.
+                let guess = seen.map_or(partial.then(Guess::default), |seen| seen.guess);
+                guesses.extend(guess.map(|guess| (index, guess)));
             }
             if source.is_none() && column.required && format != Format::Json && !names.is_empty() {
                 refused.get_or_insert_with(|| format!("required column {:?} is missing", column.name));

@@ -6,7 +6,7 @@
 //! texts, and dates and timestamps as ISO 8601 writes them. All other conditions are left to `DuckDB`.
 
 use arrow::datatypes::{DataType, Schema};
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use serde_json::Value;
 
 use crate::partitions::{is_join, occurrences, preserved, referenced};
@@ -56,9 +56,20 @@ impl Condition {
             let data_type = schema.field_with_name(&self.column).ok()?.data_type();
             stated(statistics.get(which)?.get(&self.column)?, data_type)
         };
-        let below = bound("maxValues").zip(self.low.as_ref()).is_some_and(|(largest, low)| largest < *low);
+        let largest = bound("maxValues").map(Bound::at_most);
+        let below = largest.zip(self.low.as_ref()).is_some_and(|(largest, low)| largest < *low);
         let above = bound("minValues").zip(self.high.as_ref()).is_some_and(|(smallest, high)| smallest > *high);
         !below && !above
+    }
+}
+
+impl Bound {
+    /// What a value may be whose stated bound was cut to milliseconds, as Delta's protocol allows.
+    fn at_most(self) -> Self {
+        match self {
+            Self::Moment(moment) => Self::Moment(moment + TimeDelta::milliseconds(1)),
+            other => other,
+        }
     }
 }
 
@@ -184,6 +195,10 @@ fn date(text: &str) -> Option<Bound> {
 }
 
 fn moment(text: &str) -> Option<Bound> {
+    // DuckDB cuts what is finer than a microsecond.
+    if text.rsplit_once('.').is_some_and(|(_, fraction)| fraction.len() > 6) {
+        return None;
+    }
     let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
     formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()).map(Bound::Moment)
 }
@@ -270,6 +285,7 @@ mod tests {
             "day >= CAST('2026-02-28 12:00' AS TIMESTAMP)",
             "day > '2026-02-28 12:00:00'",
             "seen >= '2026-02-28'",
+            "seen >= TIMESTAMP '2026-02-28 12:00:00.0000009'",
             "seen >= TIMESTAMPTZ '2027-01-01 00:00:00+00'",
             "id IS NULL",
             "id <> 15",

@@ -14,7 +14,7 @@ use crate::lake::{Lake, RawObject, both, parallel};
 use crate::quarantine;
 use crate::receipt::{SilverEntry, Stored};
 use crate::run::{Run, new_engine};
-use crate::silver::{Lazy, Opened, SilverRows, Surveyed, Work};
+use crate::silver::{Lazy, Looked, Opened, SilverRows, Surveyed, Work};
 use crate::snapshot::{Definition, Needs, Snapshot};
 use crate::source::Source;
 
@@ -159,37 +159,55 @@ impl Publishing<'_> {
         Ok(Staged { before, contract, rows })
     }
 
-    /// The rows of all objects, and the contract that has grown by them. Where an object is not what was assumed of it, it
-    /// is looked at whole; the others are read again, too, if that makes the contract another one.
+    /// The rows of all objects, and the contract that has grown by them. What was only guessed of an object counts when it
+    /// was read to its end and nothing else was found in it. Otherwise all of it is looked at, and the others are read
+    /// again, too, if that makes the contract another one.
     fn read(&mut self, work: &Work<'_>, in_force: &Contract) -> Result<(Contract, BTreeMap<String, SilverRows>)> {
-        let (mut unforeseen, mut grown, mut rows) = (BTreeSet::new(), None, BTreeMap::new());
+        let (mut whole, mut looks, mut grown) = (BTreeSet::new(), BTreeMap::new(), None);
+        let mut rows: BTreeMap<String, SilverRows> = BTreeMap::new();
         loop {
             let mut contract = in_force.clone();
-            let mut surveyed = self.survey(work, &mut contract, &unforeseen);
-            if grown.replace(contract.clone()).is_some_and(|former| former != contract) {
-                std::mem::take(&mut rows).values().try_for_each(|rows| discard_rows(work.lake, rows))?;
-            }
+            let mut surveyed = self.survey(work, &mut contract, (&whole, &mut looks));
+            let same = grown.replace(contract.clone()).is_none_or(|former| former == contract);
+            let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                std::mem::take(&mut rows).into_iter().partition(|(key, _)| same && self.place(key).is_some());
+            gone.values().try_for_each(|rows| discard_rows(work.lake, rows))?;
+            rows = kept;
             surveyed.retain(|surveyed| !rows.contains_key(&surveyed.object.key));
-            let mut foreseen = true;
+            let mut settled = true;
             for (surveyed, result) in surveyed.iter().zip(convert_all(self.run, work, &surveyed, &contract)) {
-                let key = &surveyed.object.key;
+                let (key, guessed) = (&surveyed.object.key, surveyed.is_guessed());
                 match result {
+                    Err(Error::Unforeseen { .. }) if whole.insert(key.clone()) => settled = false,
+                    Err(error) => {
+                        settled &= !guessed;
+                        self.drop_unread(key, error);
+                    }
+                    Ok(staged) if guessed && staged.refused.is_some() => {
+                        settled = false;
+                        whole.insert(key.clone());
+                        discard_rows(work.lake, &staged)?;
+                    }
                     Ok(staged) => drop(rows.insert(key.clone(), staged)),
-                    Err(Error::Unforeseen { .. }) if unforeseen.insert(key.clone()) => foreseen = false,
-                    Err(error) => self.drop_unread(key, error),
                 }
             }
-            if foreseen {
+            if settled {
                 return Ok((contract, rows));
             }
         }
     }
 
-    fn survey(&mut self, work: &Work<'_>, contract: &mut Contract, unforeseen: &BTreeSet<String>) -> Vec<Surveyed> {
+    fn survey(
+        &mut self,
+        work: &Work<'_>,
+        contract: &mut Contract,
+        (whole, looks): (&BTreeSet<String>, &mut BTreeMap<String, Looked>),
+    ) -> Vec<Surveyed> {
         let mut surveyed = Vec::new();
         for object in self.group.iter().filter_map(|claimed| claimed.object.clone()).collect::<Vec<_>>() {
             let key = object.key.clone();
-            match work.survey(object, contract, !unforeseen.contains(&key)) {
+            let looked = looks.entry(key.clone()).or_default();
+            match work.survey(object, contract, (!whole.contains(&key), looked)) {
                 Ok(found) => surveyed.push(found),
                 Err(error) => self.drop_unread(&key, error),
             }

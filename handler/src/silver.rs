@@ -69,6 +69,52 @@ pub struct Surveyed {
     pub mapping: std::result::Result<Mapping, String>,
 }
 
+impl Surveyed {
+    /// Whether how it maps rests on its beginning alone, which counts only when it was read to its end.
+    pub fn is_guessed(&self) -> bool {
+        self.mapping.as_ref().is_ok_and(|mapping| mapping.assumed || !mapping.guesses.is_empty())
+    }
+}
+
+/// What looks at an object have found, so that none has to be taken twice.
+#[derive(Default)]
+pub struct Looked {
+    settled: Option<Options>,
+    found: Option<(Depth, std::result::Result<Survey, String>)>,
+}
+
+impl Looked {
+    /// The options with what the object itself says of its dialect.
+    fn settle(
+        &mut self,
+        open: impl FnOnce() -> Result<Arc<dyn Input>>,
+        (key, options): (&str, &Options),
+    ) -> Verdict<Options> {
+        if let Some(settled) = &self.settled {
+            return Ok(Ok(Options { width: options.width, ..settled.clone() }));
+        }
+        let settled = judged(key, records::settle(&*open()?, options))?;
+        self.settled = settled.as_ref().ok().cloned();
+        Ok(settled)
+    }
+
+    /// Looks as deep, unless that was done.
+    fn look(
+        &mut self,
+        open: impl FnOnce() -> Result<Arc<dyn Input>>,
+        (key, options, depth): (&str, &Options, Depth),
+    ) -> Verdict<Survey> {
+        match &self.found {
+            Some((deep, found)) if *deep >= depth => Ok(found.clone()),
+            _ => {
+                let found = judged(key, records::survey(&*open()?, options, depth))?;
+                self.found = Some((depth, found.clone()));
+                Ok(found)
+            }
+        }
+    }
+}
+
 /// The work on the objects of one source.
 pub struct Work<'a> {
     /// The lake.
@@ -139,13 +185,17 @@ impl Work<'_> {
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Reader`]: failures of ours.
-    pub fn survey(&self, object: RawObject, contract: &mut Contract, assume: bool) -> Result<Surveyed> {
+    pub fn survey(
+        &self,
+        object: RawObject,
+        contract: &mut Contract,
+        (assume, looked): (bool, &mut Looked),
+    ) -> Result<Surveyed> {
         let options = match self.options(&object.key, contract) {
             Ok(options) => options,
             Err(reason) => return Ok(Surveyed { object, options: None, mapping: Err(reason) }),
         };
-        let input = self.opened.open(&object)?;
-        let options = match judged(&object.key, records::settle(&*input, &options))? {
+        let options = match looked.settle(|| self.opened.open(&object), (&object.key, &options))? {
             Ok(settled) => settled,
             Err(reason) => return Ok(Surveyed { object, options: Some(options), mapping: Err(reason) }),
         };
@@ -154,7 +204,7 @@ impl Work<'_> {
         {
             return Ok(Surveyed { object, options: Some(options), mapping: Ok(mapping) });
         }
-        let look = |depth| judged(&object.key, records::survey(&*input, &options, depth));
+        let look = |depth| looked.look(|| self.opened.open(&object), (&object.key, &options, depth));
         let mapping = self.look(look, (options.format, assume), contract)?.map(|survey| {
             if survey.records == Some(0) && survey.columns.is_empty() {
                 return Mapping::default();
@@ -173,7 +223,7 @@ impl Work<'_> {
     /// later. JSON has its names all over the object, and so they cost as much as all values.
     fn look(
         &self,
-        look: impl Fn(Depth) -> Verdict<Survey>,
+        mut look: impl FnMut(Depth) -> Verdict<Survey>,
         (format, assume): (Format, bool),
         contract: &Contract,
     ) -> Verdict<Survey> {

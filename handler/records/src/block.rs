@@ -9,6 +9,14 @@ pub(crate) const BLOCK_RECORDS: usize = if cfg!(fuzzing) { 8 } else { 8_192 };
 /// Bytes in a block; a single record may be longer.
 pub(crate) const BLOCK_BYTES: usize = if cfg!(fuzzing) { 256 } else { 512 * 1024 };
 
+/// Values in a block of records that do not write all of them: a missing one takes room, too.
+const BLOCK_VALUES: usize = 1 << 20;
+
+/// Records in a block where each of them becomes so many values.
+pub(crate) fn block_records(columns: usize) -> usize {
+    (BLOCK_VALUES / columns.max(1)).clamp(1, BLOCK_RECORDS)
+}
+
 /// Some consecutive records, split and not yet converted. `F` says why a record is none.
 #[derive(Debug)]
 pub(crate) struct Block<F> {

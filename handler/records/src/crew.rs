@@ -31,12 +31,12 @@ pub(crate) fn run<S: Split, C: Convert<S::Fault>>(
 }
 
 /// Block by block the converters take turns, and so does who asks for batches. Each waits for the next one: no more than
-/// three blocks for each converter are in memory.
+/// five blocks for each converter are in memory.
 fn spawn<S: Split, C: Convert<S::Fault>>(split: S, converters: Vec<C>) -> io::Result<Made<'static, C::Out>> {
     let (mut blocks, mut batches) = (Vec::new(), Vec::new());
     for converter in converters {
-        let (block, taken) = sync_channel(4);
-        let (done, batch) = sync_channel(4);
+        let (block, taken) = sync_channel(2);
+        let (done, batch) = sync_channel(2);
         thread::Builder::new().name("records convert".to_owned()).spawn(move || convert(converter, &taken, &done))?;
         blocks.push(block);
         batches.push(batch);

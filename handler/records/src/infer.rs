@@ -92,8 +92,8 @@ impl Sketch {
     }
 }
 
-/// What the first values of a column were: a guess at what all of them are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the first values of a column were: a guess at what all of them are. By default there were none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Guess(pub(crate) Sketch);
 
 impl Guess {
@@ -112,9 +112,11 @@ impl Guess {
         self.stays(self.0.with_json(json))
     }
 
-    /// Integers may become inexact: that would tell only beside a double, and so beside a guess that is wrong.
+    /// Integers may become inexact: that would tell only beside a double, and so beside a guess that is wrong. Where nothing
+    /// was seen the type is that of texts.
     fn stays(self, sketch: Sketch) -> bool {
-        std::mem::discriminant(&self.0) == std::mem::discriminant(&sketch)
+        (self.0 == Sketch::Nothing && sketch == Sketch::Text)
+            || std::mem::discriminant(&self.0) == std::mem::discriminant(&sketch)
     }
 }
 

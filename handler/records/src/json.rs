@@ -61,7 +61,7 @@ pub(crate) fn survey(input: &dyn Input, options: &Options, depth: Depth) -> Resu
     let surveyors = (0..threads_for(input)).map(|_| Surveyor { depth, shapes: Shapes::default() });
     let mut keys = Keys::default();
     let mut records = 0;
-    let whole = look(depth, run(Splitter::open(input, options)?, surveyors.collect())?, |(count, seen)| {
+    let whole = look(depth, run(Splitter::open(input, options, 0)?, surveyors.collect())?, |(count, seen)| {
         records += count;
         keys.merge(seen);
         if keys.columns.len() > KEYS {

@@ -57,7 +57,7 @@ pub fn read_on<'a>(
         Format::Json => {
             let plan = Arc::new(plan.clone());
             let converters = (0..threads.max(1)).map(|_| json::Converter::new(&plan));
-            run(json::Splitter::open(input, options)?, converters.collect::<Result<_, _>>()?)?
+            run(json::Splitter::open(input, options, plan.columns.len())?, converters.collect::<Result<_, _>>()?)?
         }
     };
     Ok(Reader { batches, schema, passed: Passed::default(), unforeseen: None, over: false })

@@ -8,7 +8,7 @@ use crate::types::Type;
 use crate::{csv, json, parquet};
 
 /// How far to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
     /// The names: a CSV header (or first record), a Parquet footer. JSON has its names all over the object.
     Names,
@@ -60,7 +60,7 @@ pub(crate) fn look<T>(
     let mut seen = seen.fuse();
     let blocks = if depth == Depth::Start { START } else { usize::MAX };
     seen.by_ref().take(blocks).try_for_each(|block| take(block?))?;
-    Ok(seen.next().is_none())
+    Ok(seen.next().transpose()?.is_none())
 }
 
 /// Looks at an object. Records that are no records (the wrong number of fields, bad quoting) are counted, and do not

@@ -241,3 +241,37 @@ fn a_wrong_guess_leaves_nothing_behind_in_the_files_that_came_with_it() {
     assert_eq!(lake.query("SELECT string_agg(a, ' ' ORDER BY a) FROM silver.t WHERE a <> '1'"), "007 8 x");
     lake.audit();
 }
+
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_gives_no_types() {
+    let lake = Lake::of("");
+    lake.write("raw/t/1.csv", "a\n1\n");
+    lake.ingest(0, &[]);
+    let mut open = format!("[{}", "{\"a\":1,\"c\":1},\n".repeat(MANY));
+    open.truncate(open.len() - 5);
+    lake.write("raw/t/2.json", open);
+    let done = lake.ingest(0, &[]);
+    assert_eq!(done.told(), "t/2.json: quarantined 1/0/1");
+    assert_eq!(columns(&lake, "t"), "a BIGINT");
+    lake.write("raw/t/2.json", "[{\"a\":1,\"c\":\"x\"}]");
+    lake.ingest(0, &[]);
+    assert_eq!(columns(&lake, "t"), "a BIGINT, c VARCHAR");
+    lake.audit();
+}
+
+#[test]
+fn a_declared_column_without_a_type_gets_it_from_values_that_come_late() {
+    let lake = Lake::of(
+        "-- models/sources.yml --
+sources:
+  - name: shop
+    tables:
+      - name: t
+        columns: [{name: a, data_type: bigint}, {name: b}]
+",
+    );
+    lake.write("raw/t/1.ndjson", format!("{}{{\"a\":2,\"b\":7}}\n", "{\"a\":1}\n".repeat(MANY)));
+    lake.ingest(0, &[]);
+    assert_eq!(columns(&lake, "t"), "a BIGINT, b BIGINT");
+    lake.audit();
+}

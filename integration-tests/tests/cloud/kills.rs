@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::lakes;
 
-/// More than the function has done when a kill reaches it.
+/// More than the function has done when the first kill reaches it.
 const FILES: usize = 20;
 
 /// How many objects the function writes between two kills; 1 is every point, and takes long.
@@ -44,20 +44,22 @@ async fn kill_after(lake: &'static Lake, table: &str, objects: usize) -> bool {
 async fn a_killed_function_loses_nothing_and_doubles_nothing() {
     let lake = lakes::localstack().await;
     lake.set_visibility(3).await.unwrap();
-    // A file is claimed and has a receipt, at least.
-    let points = (1..2 * FILES).step_by(step());
     let mut kills = 0;
-    for objects in points.clone() {
+    for objects in (1..).step_by(step()) {
         let table = format!("killed_after_{objects}");
-        kills += usize::from(kill_after(lake, &table, objects).await);
+        let had_work = kill_after(lake, &table, objects).await;
         lake.settled().await.unwrap();
         let sql = format!(
             "SELECT count(*), count(DISTINCT id), sum(id)::INT, count(DISTINCT _source_key) FROM silver.{table}"
         );
         let count = 2 * FILES;
         assert_eq!(lake.rows(&sql).unwrap(), json!([[count, count, count * (count - 1) / 2, FILES]]), "{table}");
+        if !had_work {
+            break;
+        }
+        kills += 1;
     }
-    assert!(kills * 2 >= points.len(), "only {kills} of {} kills met the function at work", points.len());
+    assert!(kills > 0, "no kill met the function at work");
     let audit = lake.pintail("audit", &["--project", lake.context.project().to_str().unwrap()]).unwrap();
     assert!(audit.ends_with("everything agrees\n"), "{audit}");
 }

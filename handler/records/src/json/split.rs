@@ -6,7 +6,7 @@
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::scan::{Stop, is_space, scan};
-use crate::block::{BLOCK_BYTES, BLOCK_RECORDS, Block, Span, Split};
+use crate::block::{BLOCK_BYTES, Block, Span, Split, block_records};
 use crate::error::Error;
 use crate::input::Input;
 use crate::options::Options;
@@ -49,6 +49,8 @@ enum Between {
 
 /// Where the walk stands.
 pub(crate) struct Splitter {
+    /// How many records are handed over at once, at most.
+    block_records: usize,
     window: Window,
     shape: Shape,
     /// Where in the window the walk stands.
@@ -80,9 +82,10 @@ struct Found {
 }
 
 impl Splitter {
-    /// Opens the object; its first byte tells whether it is one array.
-    pub(crate) fn open(input: &dyn Input, options: &Options) -> Result<Self, Error> {
+    /// Opens the object, whose records become rows of so many columns; its first byte tells whether it is one array.
+    pub(crate) fn open(input: &dyn Input, options: &Options, columns: usize) -> Result<Self, Error> {
         let mut splitter = Self {
+            block_records: block_records(columns),
             window: Window::open(input, options)?,
             shape: if options.concatenated { Shape::Concatenated } else { Shape::Lines },
             at: 0,
@@ -138,7 +141,7 @@ impl Splitter {
 
     /// Whether there are records enough for a block.
     fn is_full(&self) -> bool {
-        self.spans.len() >= BLOCK_RECORDS || self.at >= BLOCK_BYTES
+        self.spans.len() >= self.block_records || self.at >= BLOCK_BYTES
     }
 
     /// Whether nothing follows at all.

@@ -2,7 +2,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 
 use crate::trial::{Trial, options, read_all, reasons, shown, texts};
-use crate::{Depth, Error, Format, MemoryInput, Type, survey};
+use crate::{Depth, Error, Format, MemoryInput, Type, read, survey};
 
 fn json(text: &str) -> Trial {
     Trial::new(text.as_bytes(), options(Format::Json))
@@ -170,4 +170,15 @@ fn the_rest_of_a_damaged_record_is_told_by_its_indentation() {
         let outcome = json(&text).plan(&[("a", "BIGINT")]).read();
         assert_eq!(shown(&outcome, 0), ["1", "3", "4"], "{text}: {:?}", outcome.rejects);
     }
+}
+
+#[test]
+fn missing_keys_of_a_wide_plan_take_no_more_room_than_written_ones() {
+    let columns: Vec<(String, &str)> = (0..10_000).map(|number| (format!("k{number}"), "BIGINT")).collect();
+    let columns: Vec<(&str, &str)> = columns.iter().map(|(name, data_type)| (name.as_str(), *data_type)).collect();
+    let trial = json(&"{\"k1\":1}\n".repeat(1000)).plan(&columns);
+    let batches = read(&trial.input, &trial.options, &trial.plan).unwrap().map(Result::unwrap);
+    let sizes: Vec<usize> = batches.map(|batch| batch.rows.num_rows()).collect();
+    assert_eq!(sizes.iter().sum::<usize>(), 1000);
+    assert!(sizes.iter().all(|size| size * 10_000 <= 1 << 20), "{sizes:?}");
 }
