@@ -34,6 +34,11 @@ impl Budget {
         self.end
     }
 
+    /// How much time there is until then.
+    pub fn left(&self) -> Option<Duration> {
+        Some(self.end?.saturating_duration_since(Instant::now()))
+    }
+
     /// When reading has to be over: a fifth of the time, and at most a minute, is for commits and gold.
     fn end_of_reading(&self) -> Option<Instant> {
         let end = self.end?;
@@ -105,5 +110,12 @@ mod tests {
             late.admit("a.csv", bytes).unwrap_err().to_string(),
             "raw object \"a.csv\" could not be read in time"
         );
+    }
+
+    #[test]
+    fn there_is_no_time_left_after_the_end() {
+        assert_eq!(Budget::unlimited().left(), None);
+        assert_eq!(Budget::until(Instant::now()).left(), Some(Duration::ZERO));
+        assert!(Budget::until(Instant::now() + Duration::from_mins(1)).left() > Some(Duration::from_secs(50)));
     }
 }

@@ -112,9 +112,10 @@ impl Run {
         part
     }
 
-    /// How long conflicts with other processes are retried.
+    /// How long conflicts with other processes are retried: no longer than there is time.
     pub fn patience(&self) -> Duration {
-        Duration::from_secs(self.settings.patience_seconds)
+        let patience = Duration::from_secs(self.settings.patience_seconds);
+        self.budget.left().map_or(patience, |left| left.min(patience))
     }
 
     /// The run's `DuckDB`, with the project's seeds; started when it is first needed.
