@@ -80,7 +80,7 @@ impl Surveyed {
 #[derive(Default)]
 pub struct Looked {
     settled: Option<Options>,
-    found: Option<(Depth, std::result::Result<Survey, String>)>,
+    found: BTreeMap<Depth, std::result::Result<Survey, String>>,
 }
 
 impl Looked {
@@ -98,20 +98,18 @@ impl Looked {
         Ok(settled)
     }
 
-    /// Looks as deep, unless that was done.
+    /// Looks so deep, unless that was done.
     fn look(
         &mut self,
         open: impl FnOnce() -> Result<Arc<dyn Input>>,
         (key, options, depth): (&str, &Options, Depth),
     ) -> Verdict<Survey> {
-        match &self.found {
-            Some((deep, found)) if *deep >= depth => Ok(found.clone()),
-            _ => {
-                let found = judged(key, records::survey(&*open()?, options, depth))?;
-                self.found = Some((depth, found.clone()));
-                Ok(found)
-            }
+        if let Some(found) = self.found.get(&depth) {
+            return Ok(found.clone());
         }
+        let found = judged(key, records::survey(&*open()?, options, depth))?;
+        self.found.insert(depth, found.clone());
+        Ok(found)
     }
 }
 

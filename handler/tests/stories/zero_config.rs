@@ -275,3 +275,26 @@ sources:
     assert_eq!(columns(&lake, "t"), "a BIGINT, b BIGINT");
     lake.audit();
 }
+
+#[test]
+fn a_declared_source_may_refuse_a_key_that_comes_late() {
+    let lake = Lake::of(
+        "-- models/sources.yml --
+sources:
+  - name: shop
+    tables:
+      - name: t
+        config: {meta: {on_new_column: reject}}
+        columns: [{name: a, data_type: bigint}, {name: b}]
+",
+    );
+    lake.write("raw/t/1.ndjson", format!("{}{{\"a\":2,\"c\":7}}\n", "{\"a\":1}\n".repeat(MANY)));
+    let done = lake.ingest(0, &[]);
+    assert_eq!(done.told(), format!("t/1.ndjson: quarantined {0}/0/{0}", MANY + 1));
+    assert!(
+        lake.reasons().starts_with("t/1.ndjson:1: column \"c\" is not in the contract"),
+        "{}",
+        &lake.reasons()[..200]
+    );
+    lake.audit();
+}
