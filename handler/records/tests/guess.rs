@@ -1,5 +1,7 @@
 //! A guess at an object's types is found wrong when it is read, exactly where a look at all values gives other types.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use records::{Column, Depth, Error, Format, MemoryInput, Options, Plan, Survey, Unforeseen, read_on, survey};
 
 /// More records than a look at the start takes.

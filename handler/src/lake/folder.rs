@@ -92,7 +92,7 @@ impl Folder {
             Err(source) => return Err(Error::Io { action: "open", path, source }),
         };
         let stamp = stamp(&file.metadata().map_err(Error::io("look at", &path))?);
-        let version = hash(file).map_err(Error::io("read", &path))?;
+        let version = hash(&file).map_err(Error::io("read", &path))?;
         Ok(Some(raw_object(key, version, stamp)))
     }
 
@@ -282,11 +282,11 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// How many bytes are hashed at once, on all cores, while as many are read.
 const HASHED: usize = 1 << 21;
 
-fn hash(file: File) -> std::io::Result<String> {
+fn hash(file: &File) -> std::io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     let read = |buffer: &mut Vec<u8>| {
         buffer.clear();
-        (&file).take(HASHED as u64).read_to_end(buffer)
+        file.take(HASHED as u64).read_to_end(buffer)
     };
     let (mut now, mut next) = (Vec::new(), Vec::new());
     read(&mut now)?;
