@@ -158,7 +158,7 @@ impl Converter {
         let builders = plan.columns.iter().map(|column| ColumnBuilder::new(column, None));
         Ok(Self {
             builders: builders.collect::<Result<_, _>>().map_err(Error::unreadable)?,
-            guesses: plan.guesses(),
+            guesses: plan.open_guesses(),
             known: plan.columns.iter().filter_map(|column| column.source.clone()).collect(),
             plan: Arc::clone(plan),
             shapes: Shapes::default(),

@@ -68,7 +68,7 @@ impl Plan {
     }
 
     /// For each column its guess, where a value can be found that it does not hold.
-    pub(crate) fn guesses(&self) -> Vec<Option<Guess>> {
+    pub(crate) fn open_guesses(&self) -> Vec<Option<Guess>> {
         let guess = |index| self.guesses.get(&index).copied().filter(|guess| !guess.holds_all());
         (0..self.columns.len()).map(guess).collect()
     }

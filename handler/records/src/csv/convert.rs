@@ -100,7 +100,7 @@ impl Converter {
         let builders = plan.columns.iter().map(|column| ColumnBuilder::new(column, options.decimal));
         Ok(Self {
             builders: builders.collect::<Result<_, _>>().map_err(Error::unreadable)?,
-            guesses: plan.guesses(),
+            guesses: plan.open_guesses(),
             told: false,
             plan: Arc::clone(plan),
             positions,
