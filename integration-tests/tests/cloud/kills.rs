@@ -13,7 +13,7 @@ const FILES: usize = 20;
 
 /// How many objects the function writes between two kills; 1 is every point, and takes long.
 fn step() -> usize {
-    variable("PINTAIL_KILL_STEP").map_or(16, |step| step.parse().unwrap())
+    variable("PINTAIL_KILL_STEP").map_or(24, |step| step.parse().unwrap())
 }
 
 /// Objects that there are of a table and of receipts: claims, data files, commits.
