@@ -59,12 +59,12 @@ pub enum Error {
         source: std::sync::Arc<Error>,
     },
     /// A raw object is not what was assumed of it: it has to be looked at more closely.
-    #[error("raw object {key:?} is not what its beginning is: {what:?}")]
+    #[error("raw object {key:?} is not what its beginning is: {what}")]
     Unforeseen {
         /// The object's key.
         key: String,
         /// What nobody foresaw.
-        what: records::Unforeseen,
+        what: String,
     },
     /// The run has no more time for an object; a fresh one does it.
     #[error("raw object {key:?} could not be read in time")]

@@ -176,17 +176,12 @@ impl Publishing<'_> {
             surveyed.retain(|surveyed| !rows.contains_key(&surveyed.object.key));
             let mut settled = true;
             for (surveyed, result) in surveyed.iter().zip(convert_all(self.run, work, &surveyed, &contract)) {
-                let (key, guessed) = (&surveyed.object.key, surveyed.is_guessed());
+                let key = &surveyed.object.key;
                 match result {
                     Err(Error::Unforeseen { .. }) if whole.insert(key.clone()) => settled = false,
                     Err(error) => {
-                        settled &= !guessed;
+                        settled &= !surveyed.is_guessed();
                         self.drop_unread(key, error);
-                    }
-                    Ok(staged) if guessed && staged.refused.is_some() => {
-                        settled = false;
-                        whole.insert(key.clone());
-                        discard_rows(work.lake, &staged)?;
                     }
                     Ok(staged) => drop(rows.insert(key.clone(), staged)),
                 }
@@ -368,7 +363,15 @@ fn convert_all(run: &Run, work: &Work<'_>, surveyed: &[Surveyed], contract: &Con
 }
 
 fn stage(work: &Work<'_>, engine: Lazy<'_>, surveyed: &Surveyed, contract: &Contract) -> Result<SilverRows> {
-    let rows = work.stage(engine, surveyed, contract);
+    let rows = work.stage(engine, surveyed, contract).and_then(|rows| match &rows.refused {
+        // What was guessed of it was not seen to its end.
+        Some(reason) if surveyed.is_guessed() => {
+            discard_rows(work.lake, &rows)?;
+            Err(Error::Unforeseen { key: surveyed.object.key.clone(), what: reason.clone() })
+        }
+        _ => Ok(rows),
+    });
+    // What is unforeseen is read again.
     if !matches!(rows, Err(Error::Unforeseen { .. })) {
         work.opened.close(&surveyed.object);
     }

@@ -128,7 +128,7 @@ impl<'a, 'e> Staging<'a, 'e> {
             };
             self.work.budget.check(&self.object.key)?;
             if let Some(what) = reader.unforeseen() {
-                return Err(Error::Unforeseen { key: self.object.key.clone(), what: what.clone() });
+                return Err(Error::Unforeseen { key: self.object.key.clone(), what: format!("{what:?}") });
             }
             counts.records += batch.records;
             counts.rejected += batch.rejects.len() as u64;

@@ -28,7 +28,7 @@ pub struct Batch {
     pub records: u64,
     /// What was passed over so far.
     pub(crate) passed: Passed,
-    /// Something that the plan does not foresee, where the batch is the first of its thread to have it.
+    /// Something that the plan does not foresee.
     pub(crate) unforeseen: Option<Unforeseen>,
 }
 

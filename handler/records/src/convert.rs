@@ -250,8 +250,7 @@ impl ColumnBuilder {
         for (row, misfit) in misfits {
             let field = cells.fields.get(row * cells.width + cells.position).copied().unwrap_or_default();
             let text = cells.reading.value(cells.text, field, (textual, &mut scratch)).unwrap_or_default();
-            let value = show_text(text);
-            refuse(row, format!("column {:?}: {}", self.name, misfit.explain(&value, &self.data_type)));
+            refuse(row, self.explain(&misfit, &show_text(text)));
         }
         if self.not_null {
             let reason = self.refuse_null();
@@ -292,6 +291,10 @@ impl ColumnBuilder {
     /// Puts a NULL where a value does not fit, and tells why.
     fn refuse(&mut self, misfit: &Misfit, value: &str) -> String {
         self.slot.skip();
+        self.explain(misfit, value)
+    }
+
+    fn explain(&self, misfit: &Misfit, value: &str) -> String {
         format!("column {:?}: {}", self.name, misfit.explain(value, &self.data_type))
     }
 

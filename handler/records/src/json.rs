@@ -141,8 +141,6 @@ pub(crate) struct Converter {
     guesses: Vec<Option<Guess>>,
     known: HashSet<String>,
     shapes: Shapes<Places>,
-    /// Whether a batch has told of something unforeseen.
-    told: bool,
 }
 
 /// Where the plan finds its columns in records of one shape.
@@ -162,7 +160,6 @@ impl Converter {
             known: plan.columns.iter().filter_map(|column| column.source.clone()).collect(),
             plan: Arc::clone(plan),
             shapes: Shapes::default(),
-            told: false,
         })
     }
 
@@ -241,8 +238,7 @@ impl Convert<Fault> for Converter {
             let span = &block.spans[record];
             Reject::of_bytes(&block.text[span.start..span.end], span.line, block.offset + span.start as u64)
         })?;
-        let unforeseen = found.unforeseen.filter(|_| !std::mem::replace(&mut self.told, true));
-        Ok(Batch { unforeseen, ..batch })
+        Ok(Batch { unforeseen: found.unforeseen, ..batch })
     }
 }
 

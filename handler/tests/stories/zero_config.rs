@@ -259,18 +259,25 @@ fn a_file_that_cannot_be_read_to_its_end_gives_no_types() {
     lake.audit();
 }
 
-#[test]
-fn a_declared_column_without_a_type_gets_it_from_values_that_come_late() {
-    let lake = Lake::of(
+/// A declared source, and a file of it whose last record is not like the many before.
+fn declared_with_a_late_record(on_new_column: &str, last: &str) -> Lake {
+    let lake = Lake::of(&format!(
         "-- models/sources.yml --
 sources:
   - name: shop
     tables:
       - name: t
-        columns: [{name: a, data_type: bigint}, {name: b}]
-",
-    );
-    lake.write("raw/t/1.ndjson", format!("{}{{\"a\":2,\"b\":7}}\n", "{\"a\":1}\n".repeat(MANY)));
+        config: {{meta: {{on_new_column: {on_new_column}}}}}
+        columns: [{{name: a, data_type: bigint}}, {{name: b}}]
+"
+    ));
+    lake.write("raw/t/1.ndjson", format!("{}{last}\n", "{\"a\":1}\n".repeat(MANY)));
+    lake
+}
+
+#[test]
+fn a_declared_column_without_a_type_gets_it_from_values_that_come_late() {
+    let lake = declared_with_a_late_record("add", "{\"a\":2,\"b\":7}");
     lake.ingest(0, &[]);
     assert_eq!(columns(&lake, "t"), "a BIGINT, b BIGINT");
     lake.audit();
@@ -278,17 +285,7 @@ sources:
 
 #[test]
 fn a_declared_source_may_refuse_a_key_that_comes_late() {
-    let lake = Lake::of(
-        "-- models/sources.yml --
-sources:
-  - name: shop
-    tables:
-      - name: t
-        config: {meta: {on_new_column: reject}}
-        columns: [{name: a, data_type: bigint}, {name: b}]
-",
-    );
-    lake.write("raw/t/1.ndjson", format!("{}{{\"a\":2,\"c\":7}}\n", "{\"a\":1}\n".repeat(MANY)));
+    let lake = declared_with_a_late_record("reject", "{\"a\":2,\"c\":7}");
     let done = lake.ingest(0, &[]);
     assert_eq!(done.told(), format!("t/1.ndjson: quarantined {0}/0/{0}", MANY + 1));
     assert!(

@@ -79,8 +79,6 @@ pub(crate) struct Converter {
     builders: Vec<ColumnBuilder>,
     /// For each plan column the guess at its values, if its type is one.
     guesses: Vec<Option<Guess>>,
-    /// Whether a batch has told of something unforeseen.
-    told: bool,
     /// For each plan column its field; `None` when the file does not have it.
     positions: Vec<Option<usize>>,
     /// Fields that no plan column takes; empty unless they are rescued.
@@ -101,7 +99,6 @@ impl Converter {
         Ok(Self {
             builders: builders.collect::<Result<_, _>>().map_err(Error::unreadable)?,
             guesses: plan.open_guesses(),
-            told: false,
             plan: Arc::clone(plan),
             positions,
             others,
@@ -215,8 +212,7 @@ impl Convert<Shape> for Converter {
         let reading = self.reading.clone();
         let cells =
             Cells { text: text_of(&block), reading: &reading, fields: &block.fields, width: self.width, position: 0 };
-        let unforeseen = if self.told { None } else { self.find_unforeseen(&glance, cells) };
-        self.told |= unforeseen.is_some();
+        let unforeseen = self.find_unforeseen(&glance, cells);
         self.fill(&glance, cells, &mut reasons);
         let mut arrays: Vec<_> =
             self.builders.iter_mut().map(ColumnBuilder::finish).collect::<Result<_, _>>().map_err(internal)?;
