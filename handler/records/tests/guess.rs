@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use records::{Column, Depth, Error, Format, MemoryInput, Options, Plan, Survey, Unforeseen, read_on, survey};
+use records::{Depth, Format, MemoryInput, Options, Plan, Survey, Unforeseen, survey};
+
+#[expect(dead_code, reason = "other tests know more of it")]
+mod promises;
+
+use promises::{plan_of, read_all};
 
 /// More records than a look at the start takes.
 const MANY: usize = 40_000;
@@ -45,32 +50,10 @@ fn look(text: &str, format: Format, depth: Depth) -> Survey {
     survey(&MemoryInput(text.as_bytes().to_vec()), &Options { format, ..Options::default() }, depth).unwrap()
 }
 
-/// Takes every column as a survey has it.
-fn plan(found: &Survey) -> Plan {
-    let column = |(position, found): (usize, &records::SurveyedColumn)| Column {
-        source: Some(found.name.clone()),
-        name: format!("c{position}"),
-        data_type: found.inferred.clone(),
-        format: None,
-        not_null: false,
-    };
-    let guesses = found.columns.iter().enumerate().filter_map(|(position, found)| Some((position, found.guess?)));
-    Plan {
-        columns: found.columns.iter().enumerate().map(column).collect(),
-        closed: true,
-        guesses: guesses.collect(),
-        ..Plan::default()
-    }
-}
-
-/// What a reading under a guess found unforeseen.
-fn read(text: &str, format: Format, plan: &Plan, threads: usize) -> Result<Option<Unforeseen>, Error> {
+/// What a reading under a plan found unforeseen.
+fn read(text: &str, format: Format, plan: &Plan, threads: usize) -> Option<Unforeseen> {
     let input = MemoryInput(text.as_bytes().to_vec());
-    let mut reader = read_on(&input, &Options { format, ..Options::default() }, plan, threads)?;
-    for batch in &mut reader {
-        batch?;
-    }
-    Ok(reader.unforeseen().cloned())
+    read_all(&input, &Options { format, ..Options::default() }, plan, threads).unwrap().unforeseen
 }
 
 #[test]
@@ -85,8 +68,9 @@ fn a_guess_is_wrong_where_all_values_give_another_type() {
             for (threads, late) in [1, 2].into_iter().cycle().zip(VALUES) {
                 let text = format!("{start}{}", record(late));
                 let whole = look(&text, format, Depth::Values);
-                let differs = plan(&whole).columns != plan(&guess).columns;
-                let found = read(&text, format, &plan(&guess), threads).unwrap();
+                let (whole, guess) = (plan_of(whole).unwrap(), plan_of(guess.clone()).unwrap());
+                let differs = whole.columns != guess.columns;
+                let found = read(&text, format, &guess, threads);
                 let expected = differs.then(|| Unforeseen::Value("c0".to_owned()));
                 assert_eq!(found, expected, "{format:?}: {first:?} many times, then {late:?}");
             }
@@ -98,9 +82,10 @@ fn a_guess_is_wrong_where_all_values_give_another_type() {
 fn a_late_key_is_unforeseen() {
     let text = format!("{}{{\"c\":1}}\n", json("1").repeat(MANY));
     let guess = look(&text, Format::Json, Depth::Start);
-    let open = Plan { closed: false, ..plan(&guess) };
-    assert_eq!(read(&text, Format::Json, &open, 2).unwrap(), None);
-    let found = read(&text, Format::Json, &plan(&guess), 2).unwrap();
+    let guess = plan_of(guess).unwrap();
+    let open = Plan { closed: false, ..guess.clone() };
+    assert_eq!(read(&text, Format::Json, &open, 2), None);
+    let found = read(&text, Format::Json, &guess, 2);
     assert_eq!(found, Some(Unforeseen::Column("c".to_owned())));
 }
 
@@ -119,5 +104,5 @@ fn what_is_no_record_changes_no_guess() {
     let text = format!("a,b\n{}x,y,z\n\"1\"2,x\n\u{0},x\n", csv("1").repeat(MANY));
     let guess = look(&text, Format::Csv, Depth::Start);
     assert_eq!(look(&text, Format::Csv, Depth::Values).columns[0].inferred, guess.columns[0].inferred);
-    assert_eq!(read(&text, Format::Csv, &plan(&guess), 2).unwrap(), None);
+    assert_eq!(read(&text, Format::Csv, &plan_of(guess).unwrap(), 2), None);
 }

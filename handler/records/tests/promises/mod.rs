@@ -100,7 +100,8 @@ pub(crate) fn plan_inferred(input: &dyn Input, options: &Options) -> Result<Plan
     plan_of(survey(input, options, Depth::Values)?)
 }
 
-fn plan_of(found: Survey) -> Result<Plan, Error> {
+/// Takes every column as a survey has it.
+pub(crate) fn plan_of(found: Survey) -> Result<Plan, Error> {
     let names: BTreeSet<&str> = found.columns.iter().map(|column| column.name.as_str()).collect();
     if names.len() < found.columns.len() {
         return Err(Error::Unreadable { reason: "two columns have the same name".to_owned() });
