@@ -27,6 +27,7 @@ mod infer;
 mod layout;
 mod page;
 mod thrift;
+mod unpack;
 
 use chunk::{Failure, RowGroup};
 use footer::read_footer;

@@ -4,13 +4,15 @@
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ::parquet::basic::Compression;
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::metadata::RowGroupMetaData;
 use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
 
 use super::external;
-use super::page::check_header;
+use super::page::{Page, check_header};
+use super::unpack::exceeds;
 use crate::error::{Error, InputFailure};
 use crate::input::{Input, Marked, open_range};
 
@@ -64,7 +66,8 @@ impl RowGroup {
             }
             let source = open_range(input, start..start + length)?;
             let states = u64::try_from(column.uncompressed_size()).unwrap_or(0);
-            let chunk = Chunk { source, base: start, buffer: Vec::new(), header: start, states };
+            let codec = column.compression();
+            let chunk = Chunk { source, base: start, buffer: Vec::new(), header: start, states, codec };
             chunks.push((start, Arc::new(Mutex::new(chunk))));
         }
         chunks.sort_by_key(|(start, _)| *start);
@@ -95,10 +98,17 @@ impl ChunkReader for RowGroup {
     /// The bytes of a page, whose header was looked at before.
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         let mut chunk = lock(self.find(start)?);
-        chunk.check_header(start).map_err(|error| self.failure.keep(error))?;
+        let (page, codec) = (chunk.check_header(start).map_err(|error| self.failure.keep(error))?, chunk.codec);
         let bytes = chunk.read_at(start, length).map_err(|error| self.failure.keep(error))?;
         if bytes.len() < length {
             return Err(ParquetError::EOF(format!("{} of {length} bytes at {start}", bytes.len())));
+        }
+        let packed = usize::try_from(page.levels).ok().and_then(|levels| bytes.get(levels..)).unwrap_or_default();
+        if exceeds(codec, packed, page.size.saturating_sub(page.levels)) {
+            return Err(ParquetError::General(format!(
+                "a page unpacks to more than the {} bytes that it states",
+                page.size
+            )));
         }
         let page = Bytes::copy_from_slice(bytes);
         chunk.forget(start + length as u64);
@@ -115,11 +125,13 @@ struct Chunk {
     header: u64,
     /// How many bytes the column states to unpack to.
     states: u64,
+    /// How its pages are packed.
+    codec: Compression,
 }
 
 impl Chunk {
     /// Checks the header that ends where the bytes of its page begin.
-    fn check_header(&mut self, end: u64) -> io::Result<()> {
+    fn check_header(&mut self, end: u64) -> io::Result<Page> {
         let (start, states) = (self.header, self.states);
         let length = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
         check_header(self.read_at(start, length)?, states)

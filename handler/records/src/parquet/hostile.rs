@@ -4,19 +4,25 @@
 use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
-use ::parquet::basic::Compression;
-use ::parquet::file::properties::WriterProperties;
+use ::parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
+use ::parquet::file::properties::{WriterProperties, WriterVersion};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 
 use crate::trial::{Trial, options, read_all, shown};
-use crate::{Depth, Error, Format, MemoryInput, survey};
+use crate::{Depth, Error, Format, MemoryInput, Plan, survey};
 
 /// One column `f` of numbers, in one page.
 fn write(compression: Compression) -> Vec<u8> {
+    write_as(compression, WriterVersion::PARQUET_1_0)
+}
+
+fn write_as(compression: Compression, version: WriterVersion) -> Vec<u8> {
     let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..100));
     let batch = RecordBatch::try_from_iter([("f", numbers)]).unwrap();
     let properties = WriterProperties::builder()
         .set_compression(compression)
+        .set_writer_version(version)
+        .set_encoding(Encoding::PLAIN)
         .set_dictionary_enabled(false)
         .set_write_page_header_statistics(false)
         .build();
@@ -101,6 +107,28 @@ fn a_page_that_says_to_be_huge_is_refused_before_it_is_unpacked() {
     let huge = [&bytes[..7], &sizes, page, end].concat();
     let reason = "the Parquet data is damaged: Parquet argument error: External: a page would unpack to 2147483647 bytes, 16777216 at most are allowed";
     assert_eq!(refusal(&huge), format!("unreadable: {reason}"));
+}
+
+#[test]
+fn a_page_that_unpacks_to_more_than_it_states_is_refused_before_all_of_it_is_in_memory() {
+    let codecs = [Compression::GZIP(GzipLevel::default()), Compression::ZSTD(ZstdLevel::default())];
+    for codec in codecs.into_iter().chain([Compression::BROTLI(BrotliLevel::default())]) {
+        for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+            let bytes = write_as(codec, version);
+            assert!(
+                read_all(&MemoryInput(bytes.clone()), &options(Format::Parquet), &Plan::default()).is_ok(),
+                "{codec}"
+            );
+            // The header of the page: its type, and its size of two bytes.
+            let [0x15, _, 0x15, low, high, 0x15] = bytes[4..10] else { panic!("{:02x?}", &bytes[4..10]) };
+            let size = (u16::from(low & 0x7f) | u16::from(high) << 7) / 2;
+            // As a zigzag number the size is twice as large.
+            let less = [&bytes[..7], &[low - 2, high], &bytes[9..]].concat();
+            assert!(
+                refusal(&less).ends_with(&format!("a page unpacks to more than the {} bytes that it states", size - 1))
+            );
+        }
+    }
 }
 
 #[test]
