@@ -3,7 +3,8 @@
     python3 bench/function.py BOOTSTRAP TARGET_DIR
 
 Needs Python's standard library; the emulators and the packages of the peers come from PyPI into environments below
-TARGET_DIR. All functions use one S3 server (MiniStack) through one proxy, which counts requests and bytes.
+TARGET_DIR. All functions use one S3 server (MiniStack). Requests and bytes are counted by a proxy in processes of their
+own: while times are taken nothing stands between a function and the server.
 
 - Cold: from the start of the emulator, which starts the function with the first event, to the first answer. The lake
   has one file and its tables already: a function starts often, a table once.
@@ -19,6 +20,7 @@ Memory is the highest resident size of the function's process (VmHWM).
 import hashlib
 import http.client
 import http.server
+import itertools
 import json
 import os
 import socket
@@ -187,26 +189,29 @@ class Function:
         self.process.wait()
 
 
-def measure(start, put, size):
-    """Cold and warm seconds, peak MiB, and requests and bytes (in, out) of one warm event."""
-    put(size)
-    first = start()
-    first.invoke(put(size))  # The tables exist from here on.
-    first.stop()
-    cold, warm, peaks, traffic = [], [], [], []
+def count(function, put):
+    """Requests and bytes (in, out) of one warm event of a function behind the proxy."""
+    function.invoke(put())
+    key = put()
+    before = (Proxy.requests, Proxy.received, Proxy.sent)
+    function.invoke(key)
+    after = (Proxy.requests, Proxy.received, Proxy.sent)
+    function.stop()
+    return [now - then for now, then in zip(after, before)]
+
+
+def measure(start, put):
+    """Cold and warm seconds, and peak MiB."""
+    cold, warm, peaks = [], [], []
     for _ in range(REPEATS):
-        key = put(size)
+        key = put()
         function = start()
         function.invoke(key)
         cold.append(time.perf_counter() - function.began)
-        for _ in range(2):
-            key = put(size)
-            before = (Proxy.requests, Proxy.received, Proxy.sent)
-            warm.append(function.invoke(key))
-            traffic.append([now - then for now, then in zip((Proxy.requests, Proxy.received, Proxy.sent), before)])
+        warm += [function.invoke(put()) for _ in range(2)]
         peaks.append(function.peak())
         function.stop()
-    return cold, warm, max(peaks), [statistics.median(column) for column in zip(*traffic)]
+    return cold, warm, max(peaks)
 
 
 def shown(times):
@@ -231,13 +236,13 @@ def main():
             s3.wait()
 
 
-def run(scratch, programs, port):
+def run(scratch, programs, proxy):
     bootstrap, python, emulator = programs
     wait_for(Proxy.upstream)
     for bucket in ("raw", "silver", "gold", "out"):
         ask(Proxy.upstream, "PUT", f"/{bucket}")
     write_project(Path(scratch) / "project")
-    access = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_REGION": "us-east-1"}
+    access = {"AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_REGION": "us-east-1"}
     access |= {"AWS_DEFAULT_REGION": "us-east-1", "OUT": "out", "PYTHONPATH": str(HERE), "TMPDIR": scratch, "HOME": scratch}
     zones = lambda prefix: {f"PINTAIL_{zone.upper()}": f"s3://{zone}/{prefix}" for zone in ("raw", "silver", "gold")}
     print("| file | function | cold | warm | peak memory | requests | bytes in | bytes out |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -252,15 +257,20 @@ def run(scratch, programs, port):
         first = None
         for name, (command, variables) in functions.items():
             prefix = variables.get("PINTAIL_RAW", "s3://raw/peer").removeprefix("s3://raw/")
-            count = iter(range(1_000_000))
+            numbers = itertools.count()
 
-            def put(_):
-                n = next(count)
+            def put():
+                n = next(numbers)
                 key = f"{prefix}/sales/{n}.csv"
                 ask(Proxy.upstream, "PUT", f"/raw/{key}", bodies[n % 3])
                 return key
 
-            cold, warm, peak, (requests, received, sent) = measure(lambda: Function(emulator, command, access | variables), put, size)
+            def start(port):
+                return Function(emulator, command, access | variables | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"})
+
+            # The tables exist from here on.
+            requests, received, sent = count(start(proxy), put)
+            cold, warm, peak = measure(lambda: start(Proxy.upstream), put)
             first = first or (statistics.median(cold), statistics.median(warm))
             ratio = [statistics.median(own) / of for own, of in zip((cold, warm), first)]
             print(f"| {size} ({len(bodies[0]):,} B) | {name} | {shown(cold)}, {ratio[0]:.2f}x | {shown(warm)}, {ratio[1]:.2f}x | {peak:,.0f} MiB | {requests:,.0f} | {received:,.0f} | {sent:,.0f} |", flush=True)
