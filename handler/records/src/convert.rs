@@ -41,10 +41,12 @@ mod layout;
 mod maps;
 mod nested;
 pub(crate) mod temporal;
+pub(crate) mod values;
 
 use cell::Cell;
 use cells::Cells;
 use layout::Layout;
+use values::Values;
 
 /// Why a value does not convert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +105,24 @@ pub(crate) trait Slot: Send {
                 misfit(row, reason);
             }
         });
+    }
+
+    /// Takes the values of a JSON column, as [`Slot::take_cells`] does those of a CSV column.
+    fn take_values(&mut self, values: Values<'_>, misfit: &mut dyn FnMut(usize, Misfit)) {
+        for (row, value) in values.iter().enumerate() {
+            let taken = match value {
+                None => {
+                    self.skip();
+                    continue;
+                }
+                Some(value) if value.plain => self.take_quoted(&value.json[1..value.json.len() - 1]),
+                Some(value) => self.take_json(value.json),
+            };
+            if let Err(reason) = taken {
+                self.skip();
+                misfit(row, reason);
+            }
+        }
     }
 
     /// Takes a value of a Parquet column.
@@ -271,13 +291,18 @@ impl ColumnBuilder {
         }
     }
 
-    /// Appends a value written as JSON; `plain` where it is known to be a string without escapes.
-    pub(crate) fn append_json(&mut self, (json, plain): (&str, bool)) -> Result<(), String> {
-        if json == "null" {
-            return self.append_null();
+    /// Appends the values of a JSON column; `refuse` is given the row and the reason of each that is none.
+    pub(crate) fn append_values(&mut self, values: Values<'_>, mut refuse: impl FnMut(usize, String)) {
+        let mut misfits = Vec::new();
+        self.slot.take_values(values, &mut |row, misfit| misfits.push((row, misfit)));
+        for (row, misfit) in misfits {
+            refuse(row, self.explain(&misfit, &shorten(values.at(row))));
         }
-        let taken = if plain { self.slot.take_quoted(&json[1..json.len() - 1]) } else { self.slot.take_json(json) };
-        taken.map_err(|misfit| self.refuse(&misfit, &shorten(json)))
+        if self.not_null {
+            for (row, _) in values.iter().enumerate().filter(|(_, value)| value.is_none()) {
+                refuse(row, self.refuse_null());
+            }
+        }
     }
 
     /// Appends a value of a Parquet column.

@@ -1,6 +1,7 @@
 //! JSON: one object per line (NDJSON), one array of objects, or objects that follow each other. Numbers keep their digits
 //! until they are converted.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use crate::batch::{Batch, Reasons, Reject, Sorting, internal};
 use crate::block::{Block, Convert, Span};
 use crate::convert::ColumnBuilder;
 use crate::convert::cell::render_object;
+use crate::convert::values::{Place, Values};
 use crate::crew::run;
 use crate::csv::check_text;
 use crate::error::Error;
@@ -20,6 +22,7 @@ use crate::options::Options;
 use crate::plan::{Plan, Unforeseen};
 use crate::reader::threads_for;
 use crate::survey::{Depth, Survey, SurveyedColumn, look};
+use crate::text::blank_out;
 use crate::window::LIMIT;
 
 pub(crate) mod scan;
@@ -36,23 +39,27 @@ const KEYS: usize = 10_000;
 /// The texts of a block's records.
 struct Texts<'b> {
     block: &'b Block<Fault>,
-    /// The whole block, where it is text.
-    whole: Option<&'b str>,
+    /// The whole block. What is no text is blanked out in it.
+    whole: Cow<'b, str>,
 }
 
 impl<'b> Texts<'b> {
     fn new(block: &'b Block<Fault>) -> Self {
-        Self { block, whole: check_text(&block.text).ok() }
+        let whole = check_text(&block.text).map_or_else(|_| Cow::Owned(blank_out(block.text.clone())), Cow::Borrowed);
+        Self { block, whole }
     }
 
     /// The text of a record, if it is one.
-    fn get(&self, span: &Span<Fault>) -> Result<&'b str, String> {
-        match (span.fault, self.whole) {
-            (Some(Fault::Long), _) => Err(format!("is longer than {LIMIT} bytes")),
-            (Some(Fault::Rest(line)), _) => Err(format!("is a part of the damaged record at line {line}")),
-            (None, Some(text)) => Ok(part(text, (span.start, span.end))),
-            (None, None) => check_text(&self.block.text[span.start..span.end]),
+    fn get(&self, span: &Span<Fault>) -> Result<&str, String> {
+        match span.fault {
+            Some(Fault::Long) => return Err(format!("is longer than {LIMIT} bytes")),
+            Some(Fault::Rest(line)) => return Err(format!("is a part of the damaged record at line {line}")),
+            None => {}
         }
+        if matches!(self.whole, Cow::Owned(_)) {
+            check_text(&self.block.text[span.start..span.end])?;
+        }
+        Ok(part(&self.whole, (span.start, span.end)))
     }
 }
 
@@ -163,36 +170,45 @@ impl Converter {
         })
     }
 
-    /// Gives each plan column its value, and says what is wrong with them; notes what is found on the way.
-    fn fill(&mut self, text: &str, found: &mut Found) -> Result<Vec<String>, String> {
-        let (plan, known, unforeseen) = (&self.plan, &self.known, &mut found.unforeseen);
+    /// Finds a record's values, and notes what else there is; the error says why it is no record.
+    fn find(&mut self, text: &str, start: usize, found: &mut Found) -> Result<(), String> {
+        let (plan, known) = (&self.plan, &self.known);
         let record = self.shapes.read(text, |keys| locate(plan, known, keys))?;
-        if unforeseen.is_none() && plan.closed {
-            *unforeseen = record.derived.unknown.clone().map(Unforeseen::Column);
+        if found.unforeseen.is_none() && plan.closed {
+            found.unforeseen = record.derived.unknown.clone().map(Unforeseen::Column);
         }
         if plan.rescue {
             found.rescued.append_option(rescue(&record, known));
         }
-        let mut reasons = Vec::new();
-        for (index, (builder, place)) in self.builders.iter_mut().zip(&record.derived.columns).enumerate() {
-            let result = match place.and_then(|place| record.value(place)) {
-                Some(value) => {
-                    if !self.guesses[index].is_none_or(|guess| guess.holds_json(value.0)) && unforeseen.is_none() {
-                        *unforeseen = Some(plan.misguessed(index));
-                    }
-                    builder.append_json(value)
-                }
-                None => builder.append_null(),
-            };
-            reasons.extend(result.err());
+        let place = |place: &Option<usize>| record.place((*place)?).map(|place| place.behind(start));
+        found.places.extend(record.derived.columns.iter().map(place));
+        Ok(())
+    }
+
+    /// Gives each plan column its values, and says what is wrong with them.
+    fn fill(&mut self, values: Values<'_>, slots: &[usize], reasons: &mut Reasons) {
+        for (position, builder) in self.builders.iter_mut().enumerate() {
+            let refuse = |row: usize, reason| reasons.entry(slots[row]).or_default().push(reason);
+            builder.append_values(Values { position, ..values }, refuse);
         }
-        Ok(reasons)
+    }
+
+    /// A guess that is wrong.
+    fn find_misguessed(&self, values: Values<'_>) -> Option<Unforeseen> {
+        let wrong = |(position, guess): (usize, &Option<Guess>)| {
+            let guess = (*guess)?;
+            let holds = Values { position, ..values }.iter().flatten().all(|value| guess.holds_json(value.json));
+            (!holds).then(|| self.plan.misguessed(position))
+        };
+        self.guesses.iter().enumerate().find_map(wrong)
     }
 }
 
-/// What is found in the records of a block besides the values of its columns.
+/// What is found in the records of a block.
 #[derive(Default)]
 struct Found {
+    /// For each sound record the places of its values, in the order of the plan's columns.
+    places: Vec<Option<Place>>,
     rescued: StringBuilder,
     unforeseen: Option<Unforeseen>,
 }
@@ -216,17 +232,14 @@ impl Convert<Fault> for Converter {
         let (mut reasons, mut slots) = (Reasons::new(), Vec::with_capacity(block.spans.len()));
         let (texts, mut found) = (Texts::new(&block), Found::default());
         for (record, span) in block.spans.iter().enumerate() {
-            let wrong = match texts.get(span).and_then(|text| self.fill(text, &mut found)) {
-                Err(reason) => vec![reason],
-                Ok(wrong) => {
-                    slots.push(record);
-                    wrong
-                }
-            };
-            if !wrong.is_empty() {
-                reasons.insert(record, wrong);
+            match texts.get(span).and_then(|text| self.find(text, span.start, &mut found)) {
+                Ok(()) => slots.push(record),
+                Err(reason) => drop(reasons.insert(record, vec![reason])),
             }
         }
+        let values = Values { text: &texts.whole, places: &found.places, width: self.builders.len(), position: 0 };
+        let unforeseen = found.unforeseen.or_else(|| self.find_misguessed(values));
+        self.fill(values, &slots, &mut reasons);
         let mut arrays: Vec<_> =
             self.builders.iter_mut().map(ColumnBuilder::finish).collect::<Result<_, _>>().map_err(internal)?;
         if self.plan.rescue {
@@ -238,7 +251,7 @@ impl Convert<Fault> for Converter {
             let span = &block.spans[record];
             Reject::of_bytes(&block.text[span.start..span.end], span.line, block.offset + span.start as u64)
         })?;
-        Ok(Batch { unforeseen: found.unforeseen, ..batch })
+        Ok(Batch { unforeseen, ..batch })
     }
 }
 

@@ -144,6 +144,18 @@ pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
     text
 }
 
+/// Replaces each byte that is no text, so that the others can be looked at as text where they stand.
+pub(crate) fn blank_out(mut bytes: Vec<u8>) -> String {
+    let mut start = 0;
+    while let Err(error) = std::str::from_utf8(&bytes[start..]) {
+        let first = start + error.valid_up_to();
+        let end = error.error_len().map_or(bytes.len(), |length| first + length);
+        bytes[first..end].fill(b'?');
+        start = end;
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::infer::{Guess, Sketch};
 use crate::options::Options;
 use crate::plan::{Plan, Unforeseen};
+use crate::text::blank_out;
 use crate::window::LIMIT;
 
 use super::reading;
@@ -36,7 +37,7 @@ impl Glance {
                     damaged.push((record, Reject { reasons: vec![reason], ..describe(block, span) }));
                 }
             }
-            blank_out(&mut block.text);
+            block.text = blank_out(std::mem::take(&mut block.text)).into_bytes();
         }
         let sound = |(record, span): (usize, &Span<Shape>)| span.fault.is_none().then_some(record);
         Self { damaged, slots: block.spans.iter().enumerate().filter_map(sound).collect() }
@@ -56,17 +57,6 @@ impl Glance {
 /// The block's text, after a [`Glance`].
 pub(crate) fn text_of(block: &Block<Shape>) -> &str {
     std::str::from_utf8(&block.text).unwrap_or_default()
-}
-
-/// Replaces what is no text, so that the rest can be looked at as text.
-fn blank_out(bytes: &mut [u8]) {
-    let mut start = 0;
-    while let Err(error) = std::str::from_utf8(&bytes[start..]) {
-        let first = start + error.valid_up_to();
-        let end = error.error_len().map_or(bytes.len(), |length| first + length);
-        bytes[first..end].fill(b'?');
-        start = end;
-    }
 }
 
 fn describe(block: &Block<Shape>, span: &Span<Shape>) -> Reject {

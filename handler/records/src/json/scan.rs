@@ -2,6 +2,8 @@
 //!
 //! Nothing is converted here, so nothing is lost. No recursion: nesting beyond [`DEPTH`] is refused.
 
+use crate::convert::values::Place;
+
 /// How deep objects and arrays may stand in each other.
 pub(crate) const DEPTH: usize = 128;
 
@@ -21,15 +23,6 @@ pub(crate) struct Entry {
     /// Whether the key has escapes.
     pub(crate) escaped: bool,
     pub(crate) value: (usize, usize),
-}
-
-/// Where a value of a record stands in its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    /// Whether it is known to be a string without escapes.
-    pub(crate) plain: bool,
 }
 
 /// What may come next.

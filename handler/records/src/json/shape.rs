@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Entry, Place, follow};
+use super::scan::{Entry, follow};
+use crate::convert::values::Place;
 use crate::object::{find_duplicate, part, split};
 
 /// How many shapes are kept.
@@ -40,9 +41,9 @@ pub(crate) struct Record<'r, T> {
 }
 
 impl<'r, T> Record<'r, T> {
-    /// The value of the key at a place, and whether it is known to be a string without escapes.
-    pub(crate) fn value(&self, place: usize) -> Option<(&'r str, bool)> {
-        self.values.get(place).map(|value| (part(self.text, (value.start, value.end)), value.plain))
+    /// Where the value of the key at a position stands in the record's text.
+    pub(crate) fn place(&self, position: usize) -> Option<Place> {
+        self.values.get(position).copied()
     }
 
     /// The keys with their values, in order.
