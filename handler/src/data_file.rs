@@ -10,12 +10,12 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
-use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::encoding::properties;
 use crate::error::{Error, Result};
 use crate::fault;
+use crate::parquet_file::ParquetFile;
 use crate::statistics;
 
 /// How many partitions one writer keeps open; beyond that the files so far are closed and new ones begun.
@@ -23,6 +23,9 @@ const OPEN_PARTITIONS: usize = 64;
 
 /// How many encoded bytes of row groups one writer keeps in memory.
 const ROW_GROUPS: usize = 128 << 20;
+
+/// How many bytes and how many rows wait at most until they are encoded, in all files of a writer together.
+const WAITING: (usize, usize) = (8 << 20, 1 << 17);
 
 /// A written data file, as a commit will name it.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,20 +61,22 @@ type Partition = Vec<Option<String>>;
 pub struct DataFileWriter {
     target: Target,
     open: HashMap<Partition, Open>,
+    /// The bytes and rows that wait in them.
+    waiting: (usize, usize),
     written: Vec<DataFile>,
     begun: usize,
 }
 
 struct Open {
     path: String,
-    writer: ArrowWriter<File>,
+    file: ParquetFile,
     rows: u64,
 }
 
 impl DataFileWriter {
     /// A writer that has written nothing; files are made as rows come.
     pub fn new(target: Target) -> Self {
-        Self { target, open: HashMap::new(), written: Vec::new(), begun: 0 }
+        Self { target, open: HashMap::new(), waiting: (0, 0), written: Vec::new(), begun: 0 }
     }
 
     /// Appends rows of the target's schema.
@@ -83,13 +88,24 @@ impl DataFileWriter {
             return Ok(());
         }
         if self.target.partition_by.is_empty() {
-            return self.write_partition(&Vec::new(), batch);
+            self.write_partition(&Vec::new(), batch.clone())?;
+        } else {
+            for (partition, rows) in self.split(batch)? {
+                let part =
+                    take_record_batch(batch, &UInt32Array::from(rows)).map_err(Error::columns("partition rows"))?;
+                self.write_partition(&partition, part)?;
+            }
         }
-        for (partition, rows) in self.split(batch)? {
-            let part = take_record_batch(batch, &UInt32Array::from(rows)).map_err(Error::columns("partition rows"))?;
-            self.write_partition(&partition, &part)?;
+        self.waiting.0 += batch.get_array_memory_size();
+        self.waiting.1 += batch.num_rows();
+        if self.waiting.0 < WAITING.0 && self.waiting.1 < WAITING.1 {
+            return Ok(());
         }
-        Ok(())
+        self.waiting = (0, 0);
+        for open in self.open.values_mut() {
+            open.file.encode().map_err(|error| parquet_error(&open.path, &error))?;
+        }
+        self.relieve()
     }
 
     /// Begins a file where no row has come, so that there is one.
@@ -123,33 +139,33 @@ impl DataFileWriter {
         Ok(parts)
     }
 
-    fn write_partition(&mut self, partition: &Partition, batch: &RecordBatch) -> Result<()> {
+    fn write_partition(&mut self, partition: &Partition, batch: RecordBatch) -> Result<()> {
         if !self.open.contains_key(partition) {
             if self.open.len() >= OPEN_PARTITIONS {
                 self.close_all()?;
             }
-            let open = self.begin(partition, batch)?;
+            let open = self.begin(partition, &batch)?;
             self.open.insert(partition.clone(), open);
         }
         if let Some(open) = self.open.get_mut(partition) {
-            open.writer.write(batch).map_err(|error| parquet_error(&open.path, &error))?;
             open.rows += batch.num_rows() as u64;
+            open.file.push(batch);
         }
-        self.relieve()
+        Ok(())
     }
 
     /// Ends the largest row groups in memory, where all of them together have become too large.
     fn relieve(&mut self) -> Result<()> {
-        let mut held: usize = self.open.values().map(|open| open.writer.in_progress_size()).sum();
+        let mut held: usize = self.open.values().map(|open| open.file.held()).sum();
         if held < ROW_GROUPS {
             return Ok(());
         }
         let mut open: Vec<&mut Open> = self.open.values_mut().collect();
-        open.sort_by_key(|open| std::cmp::Reverse(open.writer.in_progress_size()));
+        open.sort_by_key(|open| std::cmp::Reverse(open.file.held()));
         for open in open {
             if held > ROW_GROUPS / 2 {
-                held -= open.writer.in_progress_size();
-                open.writer.flush().map_err(|error| parquet_error(&open.path, &error))?;
+                held -= open.file.held();
+                open.file.end_group().map_err(|error| parquet_error(&open.path, &error))?;
             }
         }
         Ok(())
@@ -168,15 +184,15 @@ impl DataFileWriter {
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         fault::before_write();
         let file = File::create_new(&full).map_err(Error::io("create", &full))?;
-        let writer = ArrowWriter::try_new(file, Arc::clone(&self.target.schema), Some(properties(first)))
+        let file = ParquetFile::begin(file, &self.target.schema, properties(first))
             .map_err(|error| parquet_error(&path, &error))?;
-        Ok(Open { path, writer, rows: 0 })
+        Ok(Open { path, file, rows: 0 })
     }
 
     fn close_all(&mut self) -> Result<()> {
         for (partition, open) in std::mem::take(&mut self.open) {
             fault::before_write();
-            let metadata = open.writer.close().map_err(|error| parquet_error(&open.path, &error))?;
+            let metadata = open.file.finish().map_err(|error| parquet_error(&open.path, &error))?;
             self.written.push(data_file(&self.target, partition, (open.path, open.rows), &metadata)?);
         }
         Ok(())

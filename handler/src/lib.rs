@@ -48,6 +48,7 @@ pub mod log;
 pub mod measures;
 pub mod metrics;
 pub mod output;
+pub mod parquet_file;
 pub mod partitions;
 pub mod plan;
 pub mod project;

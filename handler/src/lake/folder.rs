@@ -11,7 +11,6 @@ use chrono::{DateTime, SubsecRound, Utc};
 use records::{FileInput, Input};
 
 use super::mirror::InUse;
-use super::parallel::both;
 use super::{Document, Found, Listing, LogPlace, RawObject, Seal, Stamp, Zone, is_hidden, log_version};
 use crate::error::{Error, Result};
 use crate::fault;
@@ -279,26 +278,19 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::rename(&beside, path)
 }
 
-/// How many bytes are hashed at once, on all cores, while as many are read.
-const HASHED: usize = 1 << 21;
+/// How many bytes are read and hashed at a time.
+const HASHED: usize = 1 << 20;
 
-fn hash(file: &File) -> std::io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let read = |buffer: &mut Vec<u8>| {
-        buffer.clear();
-        file.take(HASHED as u64).read_to_end(buffer)
-    };
-    let (mut now, mut next) = (Vec::new(), Vec::new());
-    read(&mut now)?;
-    while now.len() == HASHED {
-        let hash = || {
-            hasher.update_rayon(&now);
+fn hash(mut file: &File) -> std::io::Result<String> {
+    let (mut hasher, mut buffer) = (blake3::Hasher::new(), vec![0; HASHED]);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().to_hex()[..32].to_owned()),
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
         };
-        both(hash, || read(&mut next)).1?;
-        std::mem::swap(&mut now, &mut next);
     }
-    hasher.update(&now);
-    Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
 
 /// A missing file, or a path below something that is no folder.
