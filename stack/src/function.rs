@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// counting on from the stack's own could begin below the lake's.
 pub(crate) fn generation_after(known: u64) -> u64 {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    seconds.max(known + 1)
+    seconds.max(known.saturating_add(1))
 }
 
 /// Whether the function said that the lake knows a newer generation than its own.
