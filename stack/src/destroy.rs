@@ -13,7 +13,7 @@ use crate::{
     cli::Destroy,
     error::Error,
     session::Session,
-    stack::Stack,
+    stack::{Stack, Standing},
 };
 
 /// What became of the stack.
@@ -64,10 +64,10 @@ pub fn destroy(session: &Session, wanted: &Destroy) -> Result<Destroyed, Error> 
     let name = session.stage.stack();
     let stack = Stack::look(&session.aws, name)?;
     let holdings = match &stack {
-        Some(stack) => Holdings::of(session, stack)?,
-        // An earlier run may have come no further.
-        None if wanted.delete_data => Holdings::left_behind(session, &account)?,
-        None => Holdings::default(),
+        Some(stack) if stack.standing() != Standing::Never => Holdings::of(session, stack)?,
+        // An earlier run may have come no further than to here, or a later deployment no further than to its beginning.
+        _ if wanted.delete_data => Holdings::left_behind(session, &account)?,
+        _ => Holdings::default(),
     };
     let existed = stack.is_some();
     if existed || !holdings.retained.is_empty() {
@@ -116,7 +116,7 @@ impl Holdings {
         Ok(holdings.key_first())
     }
 
-    /// What is there under the template's names, and belongs to no stack.
+    /// What is there under the template's names, and belongs to no other stack.
     fn left_behind(session: &Session, account: &str) -> Result<Self, Error> {
         let left = left(session, &session.template(None)?, account)?;
         let retained = left.into_iter().map(Resource::from).collect::<Vec<_>>();
@@ -146,8 +146,10 @@ fn refuse_held(session: &Session, resource: &Resource) -> Result<(), Error> {
     let question = ["cloudformation", "describe-stack-resources", "--physical-resource-id", &resource.name];
     let answer = optional(session.aws.ask(&question))?.unwrap_or_default();
     match answer["StackResources"][0]["StackName"].as_str() {
-        Some(stack) => Err(Error::Refused(format!("nothing was deleted: {resource} belongs to stack {stack}"))),
-        None => Ok(()),
+        Some(stack) if stack != session.stage.stack() => {
+            Err(Error::Refused(format!("nothing was deleted: {resource} belongs to stack {stack}")))
+        }
+        _ => Ok(()),
     }
 }
 

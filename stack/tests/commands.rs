@@ -236,10 +236,12 @@ fn a_first_diff_tells_what_is_taken_back() {
 const DELETES: &str = r"'s3api list-object-versions'|'s3api list-multipart-uploads'|'s3api delete-bucket') ;;
 'ecr delete-repository'|'kms schedule-key-deletion') ;;";
 
+/// No stack holds anything.
+const FREE: &str = r#"'cloudformation describe-stack-resources') echo "(ValidationError) Stack for x does not exist" >&2; exit 254 ;;"#;
+
 #[test]
 fn destroying_data_goes_on_where_an_earlier_run_ended() {
-    let free = r#"'cloudformation describe-stack-resources') echo "(ValidationError) Stack for x does not exist" >&2; exit 254 ;;"#;
-    let desk = Desk::new(CLOSED, &[IDENTITY, NO_STACK, free, DELETES, LEFT]);
+    let desk = Desk::new(CLOSED, &[IDENTITY, NO_STACK, FREE, DELETES, LEFT]);
     let words = ["--stage", "closed", "destroy", "--delete-data"];
     let refused = desk.start(&words);
     let error = "error: there is no terminal to confirm on: --confirm pintail\n";
@@ -254,6 +256,14 @@ fn destroying_data_goes_on_where_an_earlier_run_ended() {
         "  deleted: AWS::S3::Bucket silver-111111111111-eu-central-1-an",
     ];
     assert_eq!(destroyed.lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn a_stack_that_never_stood_does_not_hide_what_was_left_before_it() {
+    let gone = r#"'cloudformation delete-stack') sed -i s/REVIEW_IN_PROGRESS/DELETE_COMPLETE/ "$here/stack.json" ;;"#;
+    let desk = Desk::with_stack("REVIEW_IN_PROGRESS", &[gone, FREE, DELETES, LEFT]);
+    let destroyed = desk.run(&["destroy", "--delete-data", "--confirm", "pintail"]).unwrap();
+    assert!(destroyed.contains("\n  deleted: AWS::S3::Bucket raw-111111111111\n"), "{destroyed}");
 }
 
 #[test]
