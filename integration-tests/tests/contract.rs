@@ -82,6 +82,12 @@ fn the_image_has_the_targets_and_arguments_that_the_deployer_uses() {
 }
 
 #[test]
+fn the_deployer_knows_how_the_handler_says_that_it_is_superseded() {
+    assert!(code("handler/src/error.rs").contains(r#"Self::Superseded { .. } => (Class::Retryable, "Superseded")"#));
+    assert!(code("stack/src/function.rs").contains(r#"== "Retryable.Superseded""#));
+}
+
+#[test]
 fn every_metric_that_an_alarm_of_ours_reads_is_one_that_the_handler_writes() {
     let metrics = code("handler/src/metrics.rs");
     let template = template();

@@ -86,10 +86,19 @@ pub(crate) fn is_missing(error: &Error) -> bool {
         "(404)",
         "(ResourceNotFoundException)",
         "(ImageNotFoundException)",
+        "(NotFoundException)",
         "(NoSuchBucket)",
         "(RepositoryNotFoundException)",
     ];
     of_stack || codes.iter().any(|code| stderr.contains(code))
+}
+
+/// Whether the CLI or the service does not know the command at all: an older one, or an emulator.
+pub(crate) fn is_unknown(error: &Error) -> bool {
+    let Error::Failed { stderr, .. } = error else { return false };
+    ["nvalid choice", "(InvalidAction)", "(UnknownOperation", "not yet implemented"]
+        .iter()
+        .any(|words| stderr.contains(words))
 }
 
 /// What is there, or none where AWS says that it is not.
@@ -131,7 +140,7 @@ pub(crate) fn until<T>(
 mod tests {
     use std::process::Command;
 
-    use super::is_missing;
+    use super::{is_missing, is_unknown};
     use crate::error::Error;
 
     fn said(stderr: &str) -> Error {
@@ -148,5 +157,16 @@ mod tests {
         let denied =
             "\nAn error occurred (AccessDenied) when calling the DescribeStacks operation: User is not authorized\n";
         assert!(!is_missing(&said(denied)));
+    }
+    #[test]
+    fn an_unknown_command_is_told_from_a_failed_one() {
+        let old = "aws: error: argument operation: Invalid choice, valid choices are:\n\nactivate-organizations-access";
+        assert!(is_unknown(&said(old)));
+        let newer = "aws: [ERROR]: argument operation: Found invalid choice 'describe-events'";
+        assert!(is_unknown(&said(newer)));
+        let emulator = "An error occurred (InvalidAction) when calling the DescribeEvents operation: Unknown action";
+        assert!(is_unknown(&said(emulator)));
+        let denied = "An error occurred (AccessDenied) when calling the DescribeEvents operation: not authorized";
+        assert!(!is_unknown(&said(denied)));
     }
 }

@@ -9,11 +9,12 @@ use serde::Serialize;
 use serde_json::{Value as Tree, json};
 
 use crate::{
-    aws::until,
+    adopt::Left,
+    aws::{member, until},
     diff::{Difference, States},
     error::Error,
     session::{Session, Template},
-    stack::{Events, Stack},
+    stack::{Events, Stack, findings, hint},
 };
 
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -27,7 +28,7 @@ pub(crate) struct Wish<'a> {
     /// Parameters that get a value; others keep theirs.
     pub(crate) parameters: &'a BTreeMap<String, String>,
     /// What is there and becomes part of the stack; then nothing else may change.
-    pub(crate) imports: &'a [Tree],
+    pub(crate) imports: &'a [Left],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,7 +43,7 @@ enum Kind {
 #[derive(Debug)]
 pub(crate) struct Proposal<'a> {
     session: &'a Session,
-    name: String,
+    id: String,
     kind: Kind,
     is_first: bool,
     pub(crate) difference: Difference,
@@ -58,25 +59,33 @@ impl<'a> Proposal<'a> {
             None => Kind::Create,
             Some(_) => Kind::Update,
         };
-        session.aws.request(&["cloudformation", "create-change-set"], &request(session, wish, (kind, &name)))?;
-        let is_first = wish.stack.is_none();
-        let proposal = Self { session, name, kind, is_first, difference: Difference::default() };
+        let made =
+            session.aws.request(&["cloudformation", "create-change-set"], &request(session, wish, (kind, &name)))?;
+        let id = member(&made, "/Id", "aws cloudformation create-change-set")?.to_owned();
+        let proposal = Self { session, id, kind, is_first: wish.stack.is_none(), difference: Difference::default() };
         let answer = until(PATIENCE, &format!("the change set of stack {stack}"), || proposal.look())?;
         if answer["Status"] == "FAILED" {
-            proposal.throw_away()?;
-            let reason = answer["StatusReason"].as_str().unwrap_or_default();
-            if reason.contains("didn't contain changes") || reason.contains("No updates are to be performed") {
-                return Ok(None);
-            }
-            return Err(Error::Refused(format!("AWS refuses the change of stack {stack}: {reason}")));
+            return proposal.refused(answer["StatusReason"].as_str().unwrap_or_default()).map(|()| None);
         }
         let difference = proposal.difference(wish, &answer)?;
         Ok(Some(Self { difference, ..proposal }))
     }
 
+    /// A change set that AWS could not make: no failure where there is nothing to change.
+    fn refused(&self, reason: &str) -> Result<(), Error> {
+        if reason.contains("didn't contain changes") || reason.contains("No updates are to be performed") {
+            return self.throw_away();
+        }
+        // They go with the change set. AWS takes only its whole name here.
+        let findings = findings(&self.session.aws, ["--change-set-name", &self.id]);
+        self.throw_away()?;
+        let hint = hint(&[&[reason.to_owned()], &findings[..]].concat());
+        Err(Error::Change { stack: self.session.stage.stack().to_owned(), reason: reason.to_owned(), findings, hint })
+    }
+
     fn ask(&self, command: &str, more: &[&str]) -> Result<Tree, Error> {
         let stack = self.session.stage.stack();
-        let arguments = ["cloudformation", command, "--stack-name", stack, "--change-set-name", &self.name];
+        let arguments = ["cloudformation", command, "--stack-name", stack, "--change-set-name", &self.id];
         self.session.aws.ask(&[&arguments, more].concat())
     }
 
@@ -89,7 +98,7 @@ impl<'a> Proposal<'a> {
 
     fn difference(&self, wish: Wish, answer: &Tree) -> Result<Difference, Error> {
         let Some(stack) = wish.stack else {
-            return Ok(Difference::of_new(&wish.template.tree, wish.parameters));
+            return Ok(Difference::of_new(wish.template, wish.imports, wish.parameters));
         };
         let before = stack.template(&self.session.aws)?;
         let states = States { before: &before, after: &wish.template.tree };
@@ -109,7 +118,7 @@ impl<'a> Proposal<'a> {
             Kind::Update => "UPDATE_COMPLETE",
             Kind::Import => "IMPORT_COMPLETE",
         };
-        events.watch(self.session.progress)?.wanted(stack, &[wanted])
+        events.watch(self.session.progress)?.wanted(stack, wanted)
     }
 
     /// Leaves nothing behind: a first proposal has made an empty stack.
@@ -140,7 +149,7 @@ fn request(session: &Session, wish: Wish, (kind, name): (Kind, &str)) -> Tree {
         "Tags": tags.collect::<Vec<_>>(),
     });
     if kind == Kind::Import {
-        request["ResourcesToImport"] = json!(wish.imports);
+        request["ResourcesToImport"] = wish.imports.iter().map(Left::to_import).collect();
     }
     request
 }

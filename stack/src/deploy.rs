@@ -1,25 +1,24 @@
 //! Deploying: identity, template, image, change set, approval, events, refresh. And what a deployment would change.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    io::{IsTerminal, Write, stdin},
-};
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 use serde_json::Value as Tree;
 
 use crate::{
-    adopt::adopt,
+    adopt::{adopt, left},
+    approval::approve,
     change::{Proposal, Wish},
-    cli::{Approval, Change, Deploy},
+    cli::{self, Approval, Change, Deploy},
     diff::Difference,
     error::Error,
-    function::Function,
+    function::{Function, generation_after, is_superseded},
     image::{self, Image},
     session::{Session, Template},
-    stack::{Events, Stack},
+    stack::{Stack, Standing},
 };
+
+const GENERATION: &str = "Generation";
 
 /// What a deployment came to.
 #[derive(Debug, Serialize)]
@@ -31,19 +30,6 @@ pub struct Deployed {
     /// What the function said of the refresh of gold.
     refresh: Tree,
     outputs: BTreeMap<String, String>,
-}
-
-impl Deployed {
-    /// The end of every deployment: gold that is stale under the new image is refreshed.
-    fn refreshing(
-        session: &Session,
-        (stack, function): (Stack, &Function<'_>),
-        (changed, image): (bool, Image),
-    ) -> Result<Self, Error> {
-        let refresh = session.progress.step("refresh gold", || function.refresh())?;
-        let (image, generation) = (image.uri, function.generation());
-        Ok(Self { stack: stack.name, changed, image, generation, refresh, outputs: stack.outputs })
-    }
 }
 
 impl fmt::Display for Deployed {
@@ -61,19 +47,14 @@ impl fmt::Display for Deployed {
 /// Whatever keeps it from its end; the stack is then as it was, or says what it is.
 pub fn deploy(session: &Session, wanted: &Deploy) -> Result<Deployed, Error> {
     let account = session.guard()?;
-    let template = session.template(wanted.change.template.as_deref())?;
-    let (stack, is_new) = match ready(session)? {
-        Some(stack) if stack.outputs.contains_key("RepositoryUri") => (stack, false),
-        unfinished => (begin(session, (&template, unfinished), (wanted, &account))?, true),
-    };
+    let template = &session.template(wanted.change.template.as_deref())?;
+    let (stack, approval) = FirstHalf { session, template, wanted, account }.stack()?;
     let image = image::publish(session, &stack, &wanted.change.image)?;
-    let mut plan = Plan::make(session, &stack, &wanted.change, &image)?;
-    let approval = if is_new { Approval::Never } else { wanted.require_approval };
-    let changed = plan.carry_out(&template, approval)?;
-    let stack = ready(session)?.ok_or_else(|| Error::Refused(format!("stack {} is gone", stack.name)))?;
-    let function = function(session, &stack)?;
-    let function = function.ok_or_else(|| Error::Refused(format!("stack {} has no function", stack.name)))?;
-    Deployed::refreshing(session, (stack, &function), (changed, image))
+    let live = function(session, &stack)?;
+    let mut parameters = wanted.change.parameters.iter().cloned().collect::<BTreeMap<_, _>>();
+    // Said anew each time, so that no deployment loses the image.
+    parameters.insert("ImageUri".to_owned(), image.uri.clone());
+    SecondHalf { session, template, approval, stack, image, live, parameters, changed: false }.deploy()
 }
 
 /// What deploying would change. Leaves nothing behind.
@@ -81,15 +62,16 @@ pub fn deploy(session: &Session, wanted: &Deploy) -> Result<Deployed, Error> {
 /// # Errors
 /// When AWS refuses to say.
 pub fn diff(session: &Session, wanted: &Change) -> Result<Difference, Error> {
-    session.guard()?;
+    let account = session.guard()?;
     let template = session.template(wanted.template.as_deref())?;
     let mut parameters = wanted.parameters.iter().cloned().collect::<BTreeMap<_, _>>();
-    let Some(stack) =
-        Stack::look(&session.aws, session.stage.stack())?.filter(|stack| stack.status != "REVIEW_IN_PROGRESS")
-    else {
-        return Ok(Difference::of_new(&template.tree, &parameters));
+    let stack = Stack::look(&session.aws, session.stage.stack())?;
+    let Some(stack) = stack.filter(|stack| stack.standing() != Standing::Never) else {
+        return Ok(Difference::of_new(&template, &left(session, &template, &account)?, &parameters));
     };
-    parameters.insert("ImageUri".to_owned(), image::name(session, &stack, &wanted.image)?.uri);
+    if stack.has_repository() {
+        parameters.insert("ImageUri".to_owned(), image::name(session, &stack, &wanted.image)?.uri);
+    }
     let wish = Wish { stack: Some(&stack), template: &template, parameters: &parameters, imports: &[] };
     let Some(proposal) = Proposal::make(session, wish)? else { return Ok(Difference::default()) };
     proposal.throw_away()?;
@@ -100,7 +82,7 @@ pub fn diff(session: &Session, wanted: &Change) -> Result<Difference, Error> {
 ///
 /// # Errors
 /// In production, and when there is no function yet.
-pub fn hotswap(session: &Session, made: &crate::cli::Image) -> Result<Deployed, Error> {
+pub fn hotswap(session: &Session, made: &cli::Image) -> Result<Deployed, Error> {
     session.refuse_in_production("hotswap")?;
     session.guard()?;
     let stack = ready(session)?.ok_or_else(|| Error::Refused("there is no stack yet: deploy first".to_owned()))?;
@@ -111,147 +93,153 @@ pub fn hotswap(session: &Session, made: &crate::cli::Image) -> Result<Deployed, 
     if changed {
         session.progress.step("swap the image", || function.swap(&image))?;
     }
-    Deployed::refreshing(session, (stack, &function), (changed, image))
+    let (refresh, generation) = (function.refresh()?, function.generation());
+    Ok(Deployed { stack: stack.name, changed, image: image.uri, generation, refresh, outputs: stack.outputs })
 }
 
 /// The stack, if it can be changed. What an earlier first deployment left without ever standing is removed.
 fn ready(session: &Session) -> Result<Option<Stack>, Error> {
-    let name = session.stage.stack();
-    let Some(stack) = Stack::look(&session.aws, name)? else { return Ok(None) };
-    match stack.status.as_str() {
-        "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => {
-            session.progress.say(&format!("stack {name} never stood ({}): it is removed first", stack.status));
-            remove(session)?;
+    let Some(stack) = Stack::look(&session.aws, session.stage.stack())? else { return Ok(None) };
+    let now = format!("stack {} is {}", stack.name, stack.status);
+    match stack.standing() {
+        Standing::Never => {
+            session.progress.say(&format!("{now} and never stood: it is removed first"));
+            stack.remove(&session.aws, session.progress)?;
             Ok(None)
         }
-        "DELETE_COMPLETE" => Ok(None),
-        "UPDATE_ROLLBACK_FAILED" => Err(Error::Refused(format!(
-            "stack {name} is UPDATE_ROLLBACK_FAILED: first `aws cloudformation continue-update-rollback --stack-name {name}`"
-        ))),
-        status if status.ends_with("_IN_PROGRESS") => {
-            Err(Error::Refused(format!("stack {name} is {status}: somebody else changes it")))
-        }
-        _ => Ok(Some(stack)),
+        Standing::Busy => Err(Error::Refused(format!("{now}: somebody else changes it"))),
+        Standing::Stuck(first) => Err(Error::Refused(format!("{now}: {first}"))),
+        Standing::Stands => Ok(Some(stack)),
     }
-}
-
-/// Deletes the stack, and tells what happens until it is gone.
-pub(crate) fn remove(session: &Session) -> Result<(), Error> {
-    let name = session.stage.stack();
-    let stack = session.aws.ask(&["cloudformation", "describe-stacks", "--stack-name", name])?;
-    // Only by its id can a stack be asked for once it is gone.
-    let events = Events::from_now(&session.aws, stack["Stacks"][0]["StackId"].as_str().unwrap_or(name))?;
-    session.aws.ask(&["cloudformation", "delete-stack", "--stack-name", name])?;
-    events.watch(session.progress)?.wanted(name, &["DELETE_COMPLETE"])
-}
-
-/// The first half of a first deployment: everything but the function, so that there is a repository to push to.
-fn begin(
-    session: &Session,
-    (template, mut stack): (&Template, Option<Stack>),
-    (wanted, account): (&Deploy, &str),
-) -> Result<Stack, Error> {
-    if stack.is_none()
-        && let Some(import) = adopt(session, template, account)?
-    {
-        approve(session, &import, wanted.require_approval)?;
-        import.carry_out()?;
-        stack = ready(session)?;
-    }
-    let parameters = wanted.change.parameters.iter().cloned().collect();
-    let wish = Wish { stack: stack.as_ref(), template, parameters: &parameters, imports: &[] };
-    if let Some(proposal) = Proposal::make(session, wish)? {
-        approve(session, &proposal, wanted.require_approval)?;
-        proposal.carry_out()?;
-    }
-    ready(session)?.ok_or_else(|| Error::Refused(format!("stack {} was not made", session.stage.stack())))
 }
 
 fn function<'a>(session: &'a Session, stack: &Stack) -> Result<Option<Function<'a>>, Error> {
     stack.outputs.get("FunctionName").map_or(Ok(None), |name| Function::look(session, name))
 }
 
-/// What the stack shall become.
-struct Plan<'a> {
+/// The first half of a first deployment: everything but the function, so that there is a repository to push to.
+struct FirstHalf<'a> {
     session: &'a Session,
-    stack: &'a Stack,
-    live: Option<Function<'a>>,
-    image: &'a Image,
-    parameters: BTreeMap<String, String>,
+    template: &'a Template,
+    wanted: &'a Deploy,
+    account: String,
 }
 
-impl<'a> Plan<'a> {
-    fn make(session: &'a Session, stack: &'a Stack, wanted: &Change, image: &'a Image) -> Result<Self, Error> {
-        let mut parameters = wanted.parameters.iter().cloned().collect::<BTreeMap<_, _>>();
-        // Said anew each time, so that no deployment loses the image.
-        parameters.insert("ImageUri".to_owned(), image.uri.clone());
-        Ok(Self { session, stack, live: function(session, stack)?, image, parameters })
+impl FirstHalf<'_> {
+    /// The stack with its repository, and when to ask about the second half.
+    fn stack(&self) -> Result<(Stack, Approval), Error> {
+        let unfinished = match ready(self.session)? {
+            Some(stack) if stack.has_repository() => return Ok((stack, self.wanted.require_approval)),
+            None => self.take_back()?,
+            unfinished => unfinished,
+        };
+        // Who agreed to this half has seen the function in it.
+        Ok((self.make(unfinished.as_ref())?, Approval::Never))
+    }
+
+    /// A stack of nothing but what an earlier one left behind, if it did.
+    fn take_back(&self) -> Result<Option<Stack>, Error> {
+        let left = left(self.session, self.template, &self.account)?;
+        let Some(import) = adopt(self.session, &left)? else { return Ok(None) };
+        approve(self.session, &import, self.wanted.require_approval)?;
+        import.carry_out()?;
+        ready(self.session)
+    }
+
+    fn make(&self, unfinished: Option<&Stack>) -> Result<Stack, Error> {
+        let parameters = self.wanted.change.parameters.iter().cloned().collect();
+        let wish = Wish { stack: unfinished, template: self.template, parameters: &parameters, imports: &[] };
+        if let Some(proposal) = Proposal::make(self.session, wish)? {
+            approve(self.session, &proposal, self.wanted.require_approval)?;
+            proposal.carry_out()?;
+        }
+        let name = self.session.stage.stack();
+        ready(self.session)?.ok_or_else(|| Error::Refused(format!("stack {name} was not made")))
+    }
+}
+
+/// The second half of a first deployment, and the whole of every later one: the image in the stack, and gold under it.
+struct SecondHalf<'a> {
+    session: &'a Session,
+    template: &'a Template,
+    approval: Approval,
+    stack: Stack,
+    image: Image,
+    live: Option<Function<'a>>,
+    parameters: BTreeMap<String, String>,
+    changed: bool,
+}
+
+impl SecondHalf<'_> {
+    fn deploy(mut self) -> Result<Deployed, Error> {
+        if !self.is_reality()? {
+            self.change()?;
+        }
+        self.settle_image()?;
+        let refresh = self.refresh()?;
+        let (generation, outputs) = (self.function()?.generation(), self.stack.outputs);
+        Ok(Deployed {
+            stack: self.stack.name,
+            changed: self.changed,
+            image: self.image.uri,
+            generation,
+            refresh,
+            outputs,
+        })
     }
 
     /// Whether the stack is what it shall become; then there is no reason to raise the generation.
-    fn is_reality(&self, template: &Template) -> Result<bool, Error> {
+    fn is_reality(&self) -> Result<bool, Error> {
         let holds = |(name, value): (&String, &String)| self.stack.parameters.get(name) == Some(value);
         let same = self.stack.tags == self.session.stage.tags && self.parameters.iter().all(holds);
-        Ok(same && self.live.is_some() && self.stack.template(&self.session.aws)? == template.tree)
+        Ok(same && self.live.is_some() && self.stack.template(&self.session.aws)? == self.template.tree)
     }
 
-    /// Whether anything was changed.
-    fn carry_out(&mut self, template: &Template, approval: Approval) -> Result<bool, Error> {
-        if self.is_reality(template)? {
-            return self.undo_hotswap();
-        }
-        let now = self.stack.parameters.get("Generation").and_then(|text| text.parse().ok()).unwrap_or(0);
+    /// Changes the stack, under a new generation unless the command line names one.
+    fn change(&mut self) -> Result<(), Error> {
+        let stacks = self.stack.parameters.get(GENERATION).and_then(|text| text.parse().ok()).unwrap_or(0);
         let running = self.live.as_ref().map_or(0, Function::generation);
-        let is_first = self.live.is_none();
-        let generation = if is_first { now.max(1) } else { now.max(running) + 1 };
-        self.parameters.insert("Generation".to_owned(), generation.to_string());
-        let wish = Wish { stack: Some(self.stack), template, parameters: &self.parameters, imports: &[] };
-        let Some(proposal) = Proposal::make(self.session, wish)? else { return Ok(false) };
-        approve(self.session, &proposal, approval)?;
+        let next = || generation_after(running.max(stacks)).to_string();
+        self.parameters.entry(GENERATION.to_owned()).or_insert_with(next);
+        let wish =
+            Wish { stack: Some(&self.stack), template: self.template, parameters: &self.parameters, imports: &[] };
+        let Some(proposal) = Proposal::make(self.session, wish)? else { return Ok(()) };
+        approve(self.session, &proposal, self.approval)?;
         proposal.carry_out()?;
-        self.live = function(self.session, self.stack)?;
-        self.undo_hotswap()?;
-        Ok(true)
+        self.changed = true;
+        let gone = || Error::Refused(format!("stack {} is gone", self.stack.name));
+        self.stack = ready(self.session)?.ok_or_else(gone)?;
+        self.live = function(self.session, &self.stack)?;
+        Ok(())
     }
 
     /// `CloudFormation` does not see what `hotswap` did, and so leaves it where only other properties change.
-    fn undo_hotswap(&mut self) -> Result<bool, Error> {
+    fn settle_image(&mut self) -> Result<(), Error> {
         match &mut self.live {
-            Some(live) if live.image != self.image.uri => live.swap(self.image).map(|()| true),
-            _ => Ok(false),
+            Some(live) if live.image != self.image.uri => {
+                live.swap(&self.image)?;
+                self.changed = true;
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
-}
 
-/// Shows the change; goes on where it needs no approval or gets it.
-fn approve(session: &Session, proposal: &Proposal, approval: Approval) -> Result<(), Error> {
-    session.progress.say(&proposal.difference.to_string());
-    let asks = match approval {
-        Approval::Never => false,
-        Approval::Any => true,
-        Approval::Broadening => proposal.difference.is_dangerous(),
-    };
-    if !asks || agreed()? {
-        return Ok(());
+    /// Gold that is stale under the new image is refreshed. Where the lake knows a newer generation (of a change that was rolled back, or by
+    /// another machine's clock), the function would give back all its messages: the stack's is raised above it first.
+    fn refresh(&mut self) -> Result<Tree, Error> {
+        match self.function()?.refresh() {
+            Err(error) if is_superseded(&error) => {
+                self.session.progress.say("the lake knows a newer generation: the stack's is raised");
+                self.parameters.remove(GENERATION);
+                self.change()?;
+                self.function()?.refresh()
+            }
+            refreshed => refreshed,
+        }
     }
-    proposal.throw_away()?;
-    let why = if stdin().is_terminal() {
-        "not approved"
-    } else {
-        "there is no terminal to approve it on: see --require-approval"
-    };
-    Err(Error::Refused(format!("nothing was changed: {why}")))
-}
 
-fn agreed() -> Result<bool, Error> {
-    Ok(stdin().is_terminal() && asked("Change the stack so? [y/N] ")? == "y")
-}
-
-/// The answer of the person at the terminal.
-pub(crate) fn asked(question: &str) -> Result<String, Error> {
-    let failed = |source| Error::File { action: "ask on", path: "the terminal".into(), source };
-    let mut answer = String::new();
-    std::io::stderr().write_all(question.as_bytes()).map_err(failed)?;
-    stdin().read_line(&mut answer).map_err(failed)?;
-    Ok(answer.trim().to_owned())
+    fn function(&self) -> Result<&Function<'_>, Error> {
+        self.live.as_ref().ok_or_else(|| Error::Refused(format!("stack {} has no function", self.stack.name)))
+    }
 }

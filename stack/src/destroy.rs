@@ -1,19 +1,19 @@
 //! Taking the stack away: what will be lost is named first, and has to be confirmed by the stack's name.
 
-use std::{
-    fmt,
-    io::{IsTerminal, stdin},
-};
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Value as Tree, json};
 
 use crate::{
+    adopt::{Left, left},
+    approval::confirm,
+    aws::optional,
+    cfn::{Resource as _, kms::Key},
     cli::Destroy,
-    deploy::{asked, remove},
     error::Error,
     session::Session,
-    stack::Stack,
+    stack::{Stack, Standing},
 };
 
 /// What became of the stack.
@@ -38,9 +38,15 @@ impl fmt::Display for Resource {
     }
 }
 
+impl From<Left> for Resource {
+    fn from(left: Left) -> Self {
+        Self { kind: left.kind.name.to_owned(), name: left.name }
+    }
+}
+
 impl fmt::Display for Destroyed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.existed {
+        if !self.existed && self.deleted.is_empty() {
             return write!(f, "stack {}: there is none", self.stack);
         }
         write!(f, "stack {}: destroyed", self.stack)?;
@@ -56,56 +62,95 @@ impl fmt::Display for Destroyed {
 pub fn destroy(session: &Session, wanted: &Destroy) -> Result<Destroyed, Error> {
     let account = session.guard()?;
     let name = session.stage.stack();
-    let Some(stack) = Stack::look(&session.aws, name)? else {
-        return Ok(Destroyed { stack: name.to_owned(), existed: false, deleted: vec![], kept: vec![] });
+    let stack = Stack::look(&session.aws, name)?;
+    let holdings = match &stack {
+        Some(stack) if stack.standing() != Standing::Never => Holdings::of(session, stack)?,
+        // An earlier run may have come no further than to here, or a later deployment no further than to its beginning.
+        _ if wanted.delete_data => Holdings::left_behind(session, &account)?,
+        _ => Holdings::default(),
     };
-    let (retained, lost) = holdings(session, &stack)?;
-    let verdict = if wanted.delete_data { "will be deleted, with all versions" } else { "will be kept" };
-    session.progress.say(&format!("stack {name} in account {account} will be deleted"));
-    for (resource, verdict) in
-        retained.iter().map(|it| (it, verdict)).chain(lost.iter().map(|it| (it, "will be deleted")))
-    {
-        session.progress.say(&format!("  {resource}: {verdict}"));
+    let existed = stack.is_some();
+    if existed || !holdings.retained.is_empty() {
+        let what = if existed { "will be deleted" } else { "is gone, but not all that it kept" };
+        session.progress.say(&format!("stack {name} in account {account} {what}"));
+        holdings.tell(session, wanted.delete_data);
+        confirm(name, wanted.confirm.as_deref())?;
     }
-    confirm(name, wanted.confirm.as_deref())?;
-    remove(session)?;
+    if let Some(stack) = stack {
+        stack.remove(&session.aws, session.progress)?;
+    }
+    let Holdings { retained, lost } = holdings;
     if !wanted.delete_data {
-        return Ok(Destroyed { stack: stack.name, existed: true, deleted: lost, kept: retained });
+        return Ok(Destroyed { stack: name.to_owned(), existed, deleted: lost, kept: retained });
     }
     for resource in &retained {
         session.progress.step(&format!("delete {resource}"), || delete(session, resource))?;
     }
-    Ok(Destroyed { stack: stack.name, existed: true, deleted: [lost, retained].concat(), kept: vec![] })
+    Ok(Destroyed { stack: name.to_owned(), existed, deleted: [lost, retained].concat(), kept: vec![] })
 }
 
-fn confirm(name: &str, confirmed: Option<&str>) -> Result<(), Error> {
-    let answer = match confirmed {
-        Some(confirmed) => confirmed.to_owned(),
-        None if stdin().is_terminal() => asked(&format!("Type the stack's name to go on ({name}): "))?,
-        None => return Err(Error::Refused(format!("there is no terminal to confirm on: --confirm {name}"))),
-    };
-    if answer == name {
-        Ok(())
-    } else {
-        Err(Error::Refused(format!("nothing was deleted: {answer:?} is not {name:?}")))
-    }
+/// What holds data.
+#[derive(Debug, Default)]
+struct Holdings {
+    /// Stays when the stack is deleted.
+    retained: Vec<Resource>,
+    /// Is deleted with it.
+    lost: Vec<Resource>,
 }
 
-/// What holds data: retained by the stack, and deleted with it.
-fn holdings(session: &Session, stack: &Stack) -> Result<(Vec<Resource>, Vec<Resource>), Error> {
-    let template = stack.template(&session.aws)?;
-    let answer = session.aws.ask(&["cloudformation", "list-stack-resources", "--stack-name", &stack.name])?;
-    let text = |tree: &Tree| tree.as_str().unwrap_or_default().to_owned();
-    let (mut retained, mut lost) = (vec![], vec![]);
-    for found in answer["StackResourceSummaries"].as_array().into_iter().flatten() {
-        let resource = Resource { kind: text(&found["ResourceType"]), name: text(&found["PhysicalResourceId"]) };
-        if crate::cfn::kind(&resource.kind).is_none_or(|kind| !kind.stateful) || resource.name.is_empty() {
-            continue;
+impl Holdings {
+    fn of(session: &Session, stack: &Stack) -> Result<Self, Error> {
+        let template = stack.template(&session.aws)?;
+        let answer = session.aws.ask(&["cloudformation", "list-stack-resources", "--stack-name", &stack.name])?;
+        let text = |tree: &Tree| tree.as_str().unwrap_or_default().to_owned();
+        let mut holdings = Self::default();
+        for found in answer["StackResourceSummaries"].as_array().into_iter().flatten() {
+            let resource = Resource { kind: text(&found["ResourceType"]), name: text(&found["PhysicalResourceId"]) };
+            if crate::cfn::kind(&resource.kind).is_none_or(|kind| !kind.stateful) || resource.name.is_empty() {
+                continue;
+            }
+            let policy = text(&template["Resources"][text(&found["LogicalResourceId"])]["DeletionPolicy"]);
+            let list = if policy.starts_with("Retain") { &mut holdings.retained } else { &mut holdings.lost };
+            list.push(resource);
         }
-        let policy = text(&template["Resources"][text(&found["LogicalResourceId"])]["DeletionPolicy"]);
-        if policy.starts_with("Retain") { retained.push(resource) } else { lost.push(resource) }
+        Ok(holdings.key_first())
     }
-    Ok((retained, lost))
+
+    /// What is there under the template's names, and belongs to no other stack.
+    fn left_behind(session: &Session, account: &str) -> Result<Self, Error> {
+        let left = left(session, &session.template(None)?, account)?;
+        let retained = left.into_iter().map(Resource::from).collect::<Vec<_>>();
+        for resource in &retained {
+            refuse_held(session, resource)?;
+        }
+        Ok(Self { retained, lost: vec![] }.key_first())
+    }
+
+    /// A key is found by its buckets: were it the last, a run that ends before it would leave it behind for good.
+    fn key_first(mut self) -> Self {
+        self.retained.sort_by_key(|resource| resource.kind != Key::KIND.name);
+        self
+    }
+
+    fn tell(&self, session: &Session, delete_data: bool) {
+        let verdict = if delete_data { "will be deleted, with all versions" } else { "will be kept" };
+        let retained = self.retained.iter().map(|resource| (resource, verdict));
+        for (resource, verdict) in retained.chain(self.lost.iter().map(|resource| (resource, "will be deleted"))) {
+            session.progress.say(&format!("  {resource}: {verdict}"));
+        }
+    }
+}
+
+/// By its name alone it could be another stack's.
+fn refuse_held(session: &Session, resource: &Resource) -> Result<(), Error> {
+    let question = ["cloudformation", "describe-stack-resources", "--physical-resource-id", &resource.name];
+    let answer = optional(session.aws.ask(&question))?.unwrap_or_default();
+    match answer["StackResources"][0]["StackName"].as_str() {
+        Some(stack) if stack != session.stage.stack() => {
+            Err(Error::Refused(format!("nothing was deleted: {resource} belongs to stack {stack}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn delete(session: &Session, resource: &Resource) -> Result<(), Error> {

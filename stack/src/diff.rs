@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde_json::Value as Tree;
 
 use crate::{
-    cfn::kind,
+    adopt::Left,
+    cfn::{Resource, kind, kms::Key},
     grants::{broadened, text},
+    session::Template,
 };
 
 /// Everything that a deployment would change.
@@ -42,6 +44,8 @@ pub enum Action {
     ReplaceData,
     /// It holds data, and is removed.
     RemoveData,
+    /// It is the key of data that stays, and leaves the stack: nobody in it can read that data any more.
+    LoseKey,
     /// Another one takes its place.
     Replace,
     /// It is removed.
@@ -57,10 +61,16 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether data would go, or could be read no more.
+    fn is_dangerous(self) -> bool {
+        self <= Self::LoseKey
+    }
+
     fn words(self) -> &'static str {
         match self {
             Self::ReplaceData => "REPLACE, with its data",
             Self::RemoveData => "REMOVE, with its data",
+            Self::LoseKey => "LEAVE BEHIND, the key of data",
             Self::Replace => "replace",
             Self::Remove => "remove",
             Self::Retain => "leave behind",
@@ -85,17 +95,17 @@ impl Difference {
         Self::new(resources.collect(), states, parameters)
     }
 
-    /// Of a stack that is not there yet: everything is added.
-    pub(crate) fn of_new(after: &Tree, parameters: &BTreeMap<String, String>) -> Self {
-        let states = States { before: &Tree::Null, after };
-        let add = |(id, resource): (&String, &Tree)| Change {
-            action: Action::Add,
-            id: id.clone(),
+    /// Of a stack that is not there yet: everything is added, but what an earlier one left behind.
+    pub(crate) fn of_new(template: &Template, left: &[Left], parameters: &BTreeMap<String, String>) -> Self {
+        let is_left = |id: &str| left.iter().any(|left| left.id == id);
+        let change = |(id, resource): (&str, &Tree)| Change {
+            action: if is_left(id) { Action::Import } else { Action::Add },
+            id: id.to_owned(),
             kind: text(&resource["Type"]),
             values: vec![],
         };
-        let resources = after["Resources"].as_object().into_iter().flatten().map(add).collect();
-        Self::new(resources, states, [&BTreeMap::new(), parameters])
+        let states = States { before: &Tree::Null, after: &template.tree };
+        Self::new(template.resources().map(change).collect(), states, [&BTreeMap::new(), parameters])
     }
 
     fn new(mut resources: Vec<Change>, states: States, [before, after]: [&BTreeMap<String, String>; 2]) -> Self {
@@ -111,8 +121,7 @@ impl Difference {
 
     /// Whether a person should agree: data would go, or rights would be broader.
     pub fn is_dangerous(&self) -> bool {
-        !self.broadened.is_empty()
-            || self.resources.iter().any(|change| matches!(change.action, Action::ReplaceData | Action::RemoveData))
+        !self.broadened.is_empty() || self.resources.iter().any(|change| change.action.is_dangerous())
     }
 
     /// Whether nothing would change.
@@ -141,10 +150,12 @@ impl Change {
 
 fn action(change: &Tree, of: &str, deletion_policy: Option<&str>) -> Action {
     let holds_data = kind(of).is_some_and(|kind| kind.stateful);
+    let is_retained = deletion_policy.is_some_and(|policy| policy.starts_with("Retain"));
     match change["Action"].as_str() {
         Some("Add") => Action::Add,
         Some("Import") => Action::Import,
-        Some("Remove") if deletion_policy.is_some_and(|policy| policy.starts_with("Retain")) => Action::Retain,
+        Some("Remove") if is_retained && of == Key::KIND.name => Action::LoseKey,
+        Some("Remove") if is_retained => Action::Retain,
         Some("Remove") if holds_data => Action::RemoveData,
         Some("Remove") => Action::Remove,
         _ if replaces(change, of) && holds_data => Action::ReplaceData,
@@ -212,7 +223,7 @@ impl fmt::Display for Difference {
         if self.is_empty() {
             return f.write_str("no changes");
         }
-        let dangerous = |change: &&Change| change.action <= Action::RemoveData;
+        let dangerous = |change: &&Change| change.action.is_dangerous();
         let mut lines = vec![];
         lines.extend(self.resources.iter().filter(dangerous).flat_map(change_lines));
         lines.extend(self.broadened.iter().map(|right| format!("broader right  {right}")));
@@ -282,6 +293,18 @@ mod tests {
     fn what_only_follows_another_change_is_not_told() {
         let changes = fixture("diff/follows.json");
         assert_eq!(difference(&changes).resources, vec![]);
+    }
+
+    #[test]
+    fn a_key_that_leaves_the_stack_takes_the_way_to_the_data_with_it() {
+        let key = json!({"Type": "AWS::KMS::Key", "DeletionPolicy": "RetainExceptOnCreate"});
+        let before = json!({"Resources": {"LakeKey": key}});
+        let change = json!([{"ResourceChange": {"Action": "Remove", "LogicalResourceId": "LakeKey", "ResourceType": "AWS::KMS::Key"}}]);
+        let states = States { before: &before, after: &json!({}) };
+        let none = BTreeMap::new();
+        let difference = Difference::of_changes(change.as_array().unwrap(), states, [&none, &none]);
+        assert!(difference.is_dangerous());
+        assert_eq!(difference.to_string(), "LEAVE BEHIND, the key of data  LakeKey (AWS::KMS::Key)");
     }
 
     #[test]

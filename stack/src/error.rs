@@ -78,8 +78,20 @@ pub enum Error {
     /// What we do not do, and why.
     #[error("{0}")]
     Refused(String),
+    /// A change that AWS does not take.
+    #[error("AWS refuses the change of stack {stack}: {reason}{}", because(findings, *hint))]
+    Change {
+        /// The stack.
+        stack: String,
+        /// Why, or only that there are findings.
+        reason: String,
+        /// What AWS found.
+        findings: Vec<String>,
+        /// What may help.
+        hint: Option<&'static str>,
+    },
     /// A deployment that did not end well.
-    #[error("stack {stack} is {status}{}", because(reasons, hint.as_deref()))]
+    #[error("stack {stack} is {status}{}", because(reasons, *hint))]
     Deployment {
         /// The stack.
         stack: String,
@@ -88,7 +100,7 @@ pub enum Error {
         /// The first failures, oldest first.
         reasons: Vec<String>,
         /// What may help.
-        hint: Option<String>,
+        hint: Option<&'static str>,
     },
     /// The function itself failed when it was invoked.
     #[error("deployed, but the refresh of gold failed: {answer}")]

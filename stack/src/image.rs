@@ -1,17 +1,15 @@
 //! The function's image: named by its content, built and pushed by docker only when the repository does not have it.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use serde_json::Value as Tree;
+use tempfile::TempDir;
 
 use crate::{
     aws::optional,
     cfn::lambda::Architecture,
     cli::Image as Made,
+    context::{Context, file},
     error::Error,
     process::{run, run_with},
     session::Session,
@@ -21,8 +19,6 @@ use crate::{
 /// What is copied into an image that is built from source; a program that is built already stands for all but the project.
 const SOURCES: [&str; 5] = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", ".cargo", "handler"];
 const PROJECT: &str = "pipeline";
-/// Folders that builds leave behind.
-const LEFT_BEHIND: [&str; 2] = ["target", "__pycache__"];
 
 /// An image in the stack's repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,18 +82,68 @@ impl Repository<'_> {
         let registry = session.registry.as_deref().unwrap_or(host);
         let target = format!("{registry}/{}:{tag}", self.name);
         let password = session.aws.text(&["ecr", "get-login-password"])?;
-        // The login is forgotten with the folder.
-        let folder = tempfile::tempdir().map_err(|source| file("make a folder in", &std::env::temp_dir(), source))?;
-        let docker = || {
-            let mut docker = Command::new("docker");
-            docker.arg("--config").arg(folder.path());
-            docker
-        };
-        run_with(docker().args(["login", "--username", "AWS", "--password-stdin", registry]), password.trim())?;
+        let login = Login::at(registry, password.trim())?;
         if target != image.uri {
-            run(Command::new("docker").args(["tag", &image.uri, &target]))?;
+            run(docker().args(["tag", &image.uri, &target]))?;
         }
-        run(docker().args(["push", "--quiet", &target])).map(drop)
+        run(login.docker().args(["push", "--quiet", &target])).map(drop)
+    }
+}
+
+fn docker() -> Command {
+    Command::new("docker")
+}
+
+/// The versions of docker's two halves.
+///
+/// # Errors
+/// When docker is not installed, or its engine does not run.
+pub(crate) fn engine() -> Result<String, Error> {
+    run(docker().args(["version", "--format", "client {{.Client.Version}}, engine {{.Server.Version}}"]))
+}
+
+/// What builds images.
+pub(crate) fn builder() -> String {
+    buildx().unwrap_or_else(|_| "the engine's own builder (no buildx)".to_owned())
+}
+
+fn buildx() -> Result<String, Error> {
+    run(docker().args(["buildx", "version"]))
+}
+
+/// A login in a configuration of its own: it is forgotten with the folder.
+struct Login {
+    folder: TempDir,
+}
+
+impl Login {
+    fn at(registry: &str, password: &str) -> Result<Self, Error> {
+        let folder = tempfile::tempdir().map_err(|source| file("make a folder in", &std::env::temp_dir(), source))?;
+        let login = Self { folder };
+        login.keep_context()?;
+        let words = ["login", "--username", "AWS", "--password-stdin", registry];
+        run_with(login.docker().args(words), password)?;
+        Ok(login)
+    }
+
+    fn docker(&self) -> Command {
+        let mut docker = docker();
+        docker.arg("--config").arg(self.folder.path());
+        docker
+    }
+
+    /// The image lies in the engine that built it, and which one that is stands in the configuration that is left: all but the
+    /// default, which is the environment's.
+    fn keep_context(&self) -> Result<(), Error> {
+        let name = run(docker().args(["context", "inspect", "--format", "{{.Name}}"]))?;
+        let name = name.trim();
+        if name == "default" {
+            return Ok(());
+        }
+        let exported = self.folder.path().join("context.tar");
+        run(docker().args(["context", "export", name]).arg(&exported))?;
+        run(self.docker().args(["context", "import", name]).arg(&exported))?;
+        run(self.docker().args(["context", "use", name])).map(drop)
     }
 }
 
@@ -122,34 +168,44 @@ impl Recipe<'_> {
     /// The content's name: the same files and words give the same tag, on every machine.
     fn tag(&self) -> Result<String, Error> {
         let mut hash = blake3::Hasher::new();
-        for word in [self.platform(), self.target(), self.made.base.as_deref().unwrap_or_default()] {
+        let context = Context::read(&self.made.context)?;
+        let base = self.made.base.as_deref().unwrap_or_default();
+        for word in [self.platform(), self.target(), base, &context.ignored] {
             hash.update(word.as_bytes()).update(b"\0");
         }
-        let mut files = vec![];
-        let of_program = match &self.made.bootstrap {
-            Some(program) => vec![program.as_path()],
-            None => SOURCES.iter().map(Path::new).collect(),
-        };
-        for path in of_program.into_iter().chain([Path::new(PROJECT), &self.made.dockerfile]) {
-            collect(&self.made.context, path, &mut files)?;
+        let mut files = vec![self.made.dockerfile.clone()];
+        let of_program = if self.made.bootstrap.is_some() { &[][..] } else { &SOURCES[..] };
+        for path in of_program.iter().chain([&PROJECT]) {
+            context.collect(Path::new(path), &mut files)?;
         }
         files.sort();
-        for path in files {
-            let whole = self.made.context.join(&path);
-            let content = fs::read(&whole).map_err(|source| file("read", &whole, source))?;
-            // The program's own place is no part of its content.
-            let name = if Some(&path) == self.made.bootstrap.as_ref() { Path::new("bootstrap") } else { &path };
-            hash.update(name.as_os_str().as_encoded_bytes()).update(b"\0");
-            hash.update(blake3::hash(&content).as_bytes());
+        for path in &files {
+            self.add(path, &path.to_string_lossy(), &mut hash)?;
+        }
+        if let Some(program) = &self.made.bootstrap {
+            // Its own place is no part of its content.
+            self.add(program, "bootstrap", &mut hash)?;
         }
         Ok(hash.finalize().to_hex()[..16].to_owned())
     }
 
+    /// Name, content, and what the function's user may do with it, who owns no file. The owner's own rights follow the machine's umask.
+    fn add(&self, path: &Path, name: &str, hash: &mut blake3::Hasher) -> Result<(), Error> {
+        const OF_OTHERS: u32 = 0o005;
+        let whole = self.made.context.join(path);
+        let failed = |source| file("read", &whole, source);
+        let content = fs::read(&whole).map_err(failed)?;
+        let mode = fs::metadata(&whole).map_err(failed)?.permissions().mode() & OF_OTHERS;
+        hash.update(name.as_bytes()).update(b"\0").update(&mode.to_le_bytes());
+        hash.update(blake3::hash(&content).as_bytes());
+        Ok(())
+    }
+
     fn build(&self, image: &Image) -> Result<(), Error> {
-        let mut docker = Command::new("docker");
+        let mut docker = docker();
         docker.args(["build", "--tag", &image.uri, "--platform", self.platform()]);
         docker.arg("--file").arg(self.made.context.join(&self.made.dockerfile));
-        if run(Command::new("docker").args(["buildx", "version"])).is_ok() {
+        if buildx().is_ok() {
             // What BuildKit adds by default makes an index of the image.
             docker.args(["--provenance=false", "--sbom=false", "--load"]);
         }
@@ -163,33 +219,9 @@ impl Recipe<'_> {
     }
 }
 
-/// The files at or below `path`, relative to the context; what is not there is no part of the image.
-fn collect(context: &Path, path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let whole = context.join(path);
-    let kind = match fs::metadata(&whole) {
-        Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
-        kind => kind.map_err(|source| file("read", &whole, source))?,
-    };
-    if kind.is_file() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    for entry in fs::read_dir(&whole).map_err(|source| file("list", &whole, source))? {
-        let name = entry.map_err(|source| file("list", &whole, source))?.file_name();
-        if !LEFT_BEHIND.iter().any(|left| name == *left) {
-            collect(context, &path.join(name), files)?;
-        }
-    }
-    Ok(())
-}
-
-fn file(action: &'static str, path: &Path, source: io::Error) -> Error {
-    Error::File { action, path: path.to_owned(), source }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
+    use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
     use serde_json::json;
 
@@ -213,7 +245,9 @@ mod tests {
             ("Dockerfile", "FROM x"),
             ("bin/bootstrap", "program"),
             ("pipeline/models/a.sql", "SELECT 1"),
+            ("pipeline/target/a.sql", "SELECT 1"),
             ("README.md", "words"),
+            (".dockerignore", "pipeline/target"),
         ] {
             let path = folder.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -227,9 +261,11 @@ mod tests {
         let folder = folder();
         let path = folder.path();
         let first = tag(path, |_| {});
-        fs::write(path.join("README.md"), "other words").unwrap();
-        assert_eq!(tag(path, |_| {}), first);
-        for changed in ["Dockerfile", "bin/bootstrap", "pipeline/models/a.sql"] {
+        for beside in ["README.md", "pipeline/target/a.sql"] {
+            fs::write(path.join(beside), "other words").unwrap();
+            assert_eq!(tag(path, |_| {}), first, "{beside}");
+        }
+        for changed in ["Dockerfile", ".dockerignore", "bin/bootstrap", "pipeline/models/a.sql"] {
             let before = fs::read(path.join(changed)).unwrap();
             fs::write(path.join(changed), "changed").unwrap();
             assert_ne!(tag(path, |_| {}), first, "{changed}");
@@ -240,6 +276,17 @@ mod tests {
         fs::rename(path.join("pipeline/models/b.sql"), path.join("pipeline/models/a.sql")).unwrap();
         assert_ne!(tag(path, |made| made.base = Some("other".to_owned())), first);
         assert_eq!(tag(path, |_| {}), first);
+    }
+
+    #[test]
+    fn the_tag_follows_what_the_functions_user_may_do() {
+        let folder = folder();
+        let with = |mode| {
+            fs::set_permissions(folder.path().join("bin/bootstrap"), fs::Permissions::from_mode(mode)).unwrap();
+            tag(folder.path(), |_| {})
+        };
+        assert_ne!(with(0o644), with(0o755));
+        assert_eq!(with(0o755), with(0o775));
     }
 
     #[test]

@@ -5,10 +5,12 @@
 //! other programs.
 
 mod adopt;
+mod approval;
 mod aws;
 pub mod cfn;
 mod change;
 pub mod cli;
+mod context;
 pub mod deploy;
 pub mod destroy;
 pub mod diff;
@@ -58,9 +60,13 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), Error> {
         Command::Deploy(wanted) => tell.result(&deploy::deploy(&session, wanted)?),
         Command::Destroy(wanted) => tell.result(&destroy::destroy(&session, wanted)?),
         Command::Hotswap(wanted) => tell.result(&deploy::hotswap(&session, wanted)?),
-        Command::Logs(wanted) => look::logs(&session, wanted, tell.out),
+        Command::Logs(wanted) => look::logs(&session, wanted, &mut |line| tell.result(line)),
         Command::Drift => tell.result(&look::drift(&session)?),
-        Command::Doctor => tell.result(&look::doctor(&session)?),
+        Command::Doctor => {
+            let health = look::doctor(&session);
+            tell.result(&health)?;
+            health.verdict()
+        }
     }
 }
 

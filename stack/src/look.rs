@@ -3,8 +3,6 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    io::Write,
-    process::Command,
     thread::sleep,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -16,16 +14,35 @@ use crate::{
     aws::{member, until},
     cli,
     error::Error,
-    process,
+    image,
     session::Session,
     stack::Stack,
 };
 
-/// Writes the function's log lines, and goes on doing so where that is wanted.
+/// A line of the function's log.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// Milliseconds since 1970.
+    timestamp: u64,
+    message: String,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Tells the function's log lines, and goes on doing so where that is wanted.
 ///
 /// # Errors
-/// When there is no stack, or the lines cannot be written.
-pub fn logs(session: &Session, wanted: &cli::Logs, out: &mut dyn Write) -> Result<(), Error> {
+/// When there is no stack, or the lines cannot be told.
+pub fn logs(
+    session: &Session,
+    wanted: &cli::Logs,
+    tell: &mut dyn FnMut(&Line) -> Result<(), Error>,
+) -> Result<(), Error> {
+    session.guard()?;
     let name = session.stage.stack();
     let stack = Stack::look(&session.aws, name)?.ok_or_else(|| Error::Refused(format!("there is no stack {name}")))?;
     let group = stack.output("FunctionLogName")?;
@@ -38,15 +55,12 @@ pub fn logs(session: &Session, wanted: &cli::Logs, out: &mut dyn Write) -> Resul
         arguments.extend(wanted.filter.iter().flat_map(|filter| ["--filter-pattern", filter]));
         let answer = session.aws.ask(&arguments)?;
         for event in answer["events"].as_array().into_iter().flatten() {
-            let message = event["message"].as_str().unwrap_or_default().trim_end();
+            let timestamp = event["timestamp"].as_u64().unwrap_or_default();
             if seen.insert(event["eventId"].to_string()) {
-                writeln!(out, "{message}").map_err(|source| Error::File {
-                    action: "write to",
-                    path: "the output".into(),
-                    source,
-                })?;
+                let message = event["message"].as_str().unwrap_or_default().trim_end().to_owned();
+                tell(&Line { timestamp, message })?;
             }
-            since = since.max(event["timestamp"].as_u64().unwrap_or_default().into());
+            since = since.max(timestamp.into());
         }
         if !wanted.follow {
             return Ok(());
@@ -145,34 +159,31 @@ impl fmt::Display for Health {
     }
 }
 
-/// Checks what the other commands need.
-///
-/// # Errors
-/// When something is not fit: with all that was found.
-pub fn doctor(session: &Session) -> Result<Health, Error> {
-    let docker = process::run(Command::new("docker").args([
-        "version",
-        "--format",
-        "client {{.Client.Version}}, engine {{.Server.Version}}",
-    ]));
-    let builder = process::run(Command::new("docker").args(["buildx", "version"]));
-    let builder = Ok(builder.unwrap_or_else(|_| "the engine's own builder (no buildx)".to_owned()));
-    let checks = vec![
-        check("docker", docker),
-        check("builder", builder),
-        check("aws CLI", session.aws.text(&["--version"])),
-        check("region", session.region()),
-        check("account", session.guard()),
-        check(
-            "template",
-            session.template(None).map(|template| format!("{} bytes, keeps our rules", template.text.len())),
-        ),
-    ];
-    let health = Health { checks };
-    if health.checks.iter().all(|check| check.fit) {
-        return Ok(health);
+impl Health {
+    /// # Errors
+    /// When something is not fit.
+    pub fn verdict(&self) -> Result<(), Error> {
+        if self.checks.iter().all(|check| check.fit) {
+            return Ok(());
+        }
+        Err(Error::Refused("this machine cannot deploy".to_owned()))
     }
-    Err(Error::Refused(format!("this machine cannot deploy\n{health}")))
+}
+
+/// Checks what the other commands need.
+pub fn doctor(session: &Session) -> Health {
+    let template = session.template(None);
+    let template = template.map(|template| format!("{} bytes, keeps our rules", template.text.len()));
+    Health {
+        checks: vec![
+            check("docker", image::engine()),
+            check("builder", Ok(image::builder())),
+            check("aws CLI", session.aws.text(&["--version"])),
+            check("region", session.region()),
+            check("account", session.guard()),
+            check("template", template),
+        ],
+    }
 }
 
 fn check(what: &'static str, found: Result<String, Error>) -> Check {

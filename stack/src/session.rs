@@ -96,4 +96,9 @@ impl Template {
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.tree["Parameters"].as_object().into_iter().flat_map(|parameters| parameters.keys()).map(String::as_str)
     }
+    /// Its resources, by their logical ids.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = (&str, &Tree)> {
+        let resources = self.tree["Resources"].as_object().into_iter().flatten();
+        resources.map(|(id, resource)| (id.as_str(), resource))
+    }
 }

@@ -5,38 +5,87 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value as Tree, json};
 
 use crate::{
-    aws::{Aws, member, optional, until},
+    aws::{Aws, is_unknown, member, optional, until},
     error::Error,
     progress::Progress,
 };
 
 /// The longest that a change of the stack is watched.
 const PATIENCE: Duration = Duration::from_hours(1);
+/// The status of a stack that was deleted.
+const GONE: &str = "DELETE_COMPLETE";
 
 /// A stack that is there.
 #[derive(Debug, Clone)]
 pub(crate) struct Stack {
     pub(crate) name: String,
+    /// Only by it can a stack be asked for once it is gone.
+    id: String,
     pub(crate) status: String,
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) tags: BTreeMap<String, String>,
 }
 
+/// What can be done with a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Its first deployment did not succeed: it can only be removed.
+    Never,
+    /// Somebody changes it.
+    Busy,
+    /// AWS refuses every change until this was done.
+    Stuck(String),
+    /// It can be changed.
+    Stands,
+}
+
 impl Stack {
     /// Looks at the stack; none where there is none.
     pub(crate) fn look(aws: &Aws, name: &str) -> Result<Option<Self>, Error> {
+        const COMMAND: &str = "aws cloudformation describe-stacks";
         let Some(answer) = optional(aws.ask(&["cloudformation", "describe-stacks", "--stack-name", name]))? else {
             return Ok(None);
         };
         let stack = &answer["Stacks"][0];
-        Ok(Some(Self {
+        let stack = Self {
             name: name.to_owned(),
-            status: member(&answer, "/Stacks/0/StackStatus", "aws cloudformation describe-stacks")?.to_owned(),
+            id: member(&answer, "/Stacks/0/StackId", COMMAND)?.to_owned(),
+            status: member(&answer, "/Stacks/0/StackStatus", COMMAND)?.to_owned(),
             parameters: pairs(&stack["Parameters"], ("ParameterKey", "ParameterValue")),
             outputs: pairs(&stack["Outputs"], ("OutputKey", "OutputValue")),
             tags: pairs(&stack["Tags"], ("Key", "Value")),
-        }))
+        };
+        Ok(Some(stack).filter(|stack| stack.status != GONE))
+    }
+
+    /// What its status means for the next change.
+    pub(crate) fn standing(&self) -> Standing {
+        match self.status.as_str() {
+            "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => Standing::Never,
+            // A stack without outputs has never had more than what it tried to import.
+            "IMPORT_ROLLBACK_COMPLETE" | "IMPORT_ROLLBACK_FAILED" if self.outputs.is_empty() => Standing::Never,
+            "UPDATE_ROLLBACK_FAILED" => {
+                let command = format!("aws cloudformation continue-update-rollback --stack-name {}", self.name);
+                Standing::Stuck(format!("first `{command}`"))
+            }
+            "DELETE_FAILED" => Standing::Stuck("first `destroy` it to the end".to_owned()),
+            "IMPORT_ROLLBACK_FAILED" => Standing::Stuck("AWS changes it no more; its events say why".to_owned()),
+            status if status.ends_with("_IN_PROGRESS") => Standing::Busy,
+            _ => Standing::Stands,
+        }
+    }
+
+    /// Whether an image can be pushed: the first half of its first deployment is through.
+    pub(crate) fn has_repository(&self) -> bool {
+        self.outputs.contains_key("RepositoryUri")
+    }
+
+    /// Deletes the stack, and tells what happens until it is gone.
+    pub(crate) fn remove(&self, aws: &Aws, progress: Progress) -> Result<(), Error> {
+        let events = Events::from_now(aws, &self.id)?;
+        aws.ask(&["cloudformation", "delete-stack", "--stack-name", &self.name])?;
+        events.watch(progress)?.wanted(&self.name, GONE)
     }
 
     /// The template that the stack was made of.
@@ -96,36 +145,54 @@ impl<'a> Events<'a> {
         Ok(news)
     }
 
+    /// Tells the events since the last look; whether there were any.
+    fn tell(&mut self, progress: Progress) -> Result<bool, Error> {
+        let news = self.news()?;
+        for event in &news {
+            progress.say(&told(event));
+        }
+        Ok(!news.is_empty())
+    }
+
     /// Tells the events until the stack has come to an end: its last status.
     pub(crate) fn watch(mut self, progress: Progress) -> Result<End, Error> {
         let waiting = format!("stack {} to come to an end", self.stack);
+        let mut has_begun = false;
         let status = until(PATIENCE, &waiting, || {
-            let answer = optional(self.aws.ask(&["cloudformation", "describe-stacks", "--stack-name", &self.stack]))?;
-            for event in self.news()? {
-                progress.say(&told(&event));
-            }
-            let status = answer
-                .as_ref()
-                .map_or("DELETE_COMPLETE", |answer| answer["Stacks"][0]["StackStatus"].as_str().unwrap_or_default());
-            Ok((!status.ends_with("_IN_PROGRESS")).then(|| status.to_owned()))
+            has_begun |= self.tell(progress)?;
+            let status = self.status()?;
+            // Before the first event the status may still be the one that the stack had before.
+            let is_over = status == GONE || (has_begun && !status.ends_with("_IN_PROGRESS"));
+            Ok(is_over.then_some(status))
         })?;
+        self.tell(progress)?;
         if self.failures.iter().any(|failure| failure.contains("DescribeEvents")) {
-            self.failures.extend(self.validation()?);
+            self.failures.extend(findings(self.aws, ["--stack-name", &self.stack]));
         }
         Ok(End { status, failures: self.failures })
     }
 
-    /// What AWS found before it began; the events only say that there is something.
-    fn validation(&self) -> Result<Vec<String>, Error> {
-        let arguments =
-            ["cloudformation", "describe-events", "--stack-name", &self.stack, "--filters", "FailedEvents=true"];
-        let answer = self.aws.ask(&arguments)?;
-        let reason = |event: &Tree| {
-            let reason = event["ValidationStatusReason"].as_str()?;
-            Some(format!("{}: {reason}", event["LogicalResourceId"].as_str().unwrap_or_default()))
-        };
-        Ok(answer["OperationEvents"].as_array().into_iter().flatten().filter_map(reason).collect())
+    fn status(&self) -> Result<String, Error> {
+        let answer = optional(self.aws.ask(&["cloudformation", "describe-stacks", "--stack-name", &self.stack]))?;
+        let status = |answer: &Tree| answer["Stacks"][0]["StackStatus"].as_str().unwrap_or_default().to_owned();
+        Ok(answer.as_ref().map_or_else(|| GONE.to_owned(), status))
     }
+}
+
+/// What AWS found before it began, of a stack or of a change set; their own reasons only say that there is something.
+pub(crate) fn findings(aws: &Aws, of: [&str; 2]) -> Vec<String> {
+    let question = ["cloudformation", "describe-events", of[0], of[1], "--filters", "FailedEvents=true"];
+    let answer = match aws.ask(&question) {
+        Ok(answer) => answer,
+        Err(error) if is_unknown(&error) => return vec![],
+        // It must not hide the failure that it should explain.
+        Err(error) => return vec![error.to_string()],
+    };
+    let finding = |event: &Tree| {
+        let reason = ["ValidationStatusReason", "HookStatusReason"].iter().find_map(|name| event[name].as_str())?;
+        Some(format!("{}: {reason}", event["LogicalResourceId"].as_str().unwrap_or_default()))
+    };
+    answer["OperationEvents"].as_array().into_iter().flatten().filter_map(finding).collect()
 }
 
 /// Where a change of the stack ended.
@@ -137,11 +204,11 @@ pub(crate) struct End {
 
 impl End {
     /// The status that was wanted, or an error that says what was in the way.
-    pub(crate) fn wanted(self, stack: &str, wanted: &[&str]) -> Result<(), Error> {
-        if wanted.contains(&self.status.as_str()) {
+    pub(crate) fn wanted(self, stack: &str, wanted: &str) -> Result<(), Error> {
+        if self.status == wanted {
             return Ok(());
         }
-        let hint = self.failures.iter().find_map(|reason| hint(reason)).map(str::to_owned);
+        let hint = hint(&self.failures);
         Err(Error::Deployment { stack: stack.to_owned(), status: self.status, reasons: self.failures, hint })
     }
 }
@@ -161,25 +228,61 @@ fn failure(event: &Tree) -> Option<String> {
     (is_failure && !reason.contains("cancelled")).then(|| told(event))
 }
 
-fn hint(reason: &str) -> Option<&'static str> {
-    const HINTS: [(&str, &str); 5] = [
-        ("already exists", "something of that name is there and belongs to somebody else: choose another `prefix`"),
-        ("not authorized", "the deploying identity lacks the right that is named above"),
-        ("AccessDenied", "the deploying identity lacks the right that is named above"),
-        (
-            "ReservedConcurrentExecutions",
-            "the account has too little concurrency left: lower `reserved-concurrency` or leave it out",
-        ),
-        ("image", "see whether the image is in the repository: `aws ecr describe-images`"),
+/// What may help against the first reason that is a known one.
+pub(crate) fn hint(reasons: &[String]) -> Option<&'static str> {
+    const THERE: &str =
+        "something of that name is there and no part of this stack: delete it, or choose another `prefix`";
+    const RIGHT: &str = "the deploying identity lacks the right that is named above";
+    const IMAGE: &str = "see whether the image is in the repository: `aws ecr describe-images`";
+    const CONCURRENCY: &str =
+        "the account has too little concurrency left: lower `reserved-concurrency` or leave it out";
+    const HINTS: [(&str, &str); 6] = [
+        ("already exists", THERE),
+        ("not authorized", RIGHT),
+        ("AccessDenied", RIGHT),
+        ("ReservedConcurrentExecutions", CONCURRENCY),
+        ("Source image", IMAGE),
+        ("source image", IMAGE),
     ];
-    HINTS.iter().find(|(words, _)| reason.contains(words)).map(|(_, hint)| *hint)
+    let known = |reason: &String| HINTS.iter().find(|(words, _)| reason.contains(words));
+    reasons.iter().find_map(known).map(|(_, hint)| *hint)
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{End, failure};
+    use super::{End, Stack, Standing, failure, hint};
+
+    fn standing(status: &str, outputs: &[(&str, &str)]) -> Standing {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let stack = Stack {
+            name: "pintail".to_owned(),
+            id: "arn".to_owned(),
+            status: status.to_owned(),
+            parameters: [].into(),
+            outputs: outputs.iter().map(owned).collect(),
+            tags: [].into(),
+        };
+        stack.standing()
+    }
+
+    #[test]
+    fn an_import_that_failed_ends_only_a_stack_that_held_nothing_before() {
+        let outputs = [("RepositoryUri", "host/x")];
+        assert_eq!(standing("IMPORT_ROLLBACK_COMPLETE", &[]), Standing::Never);
+        assert_eq!(standing("IMPORT_ROLLBACK_FAILED", &[]), Standing::Never);
+        assert_eq!(standing("IMPORT_ROLLBACK_COMPLETE", &outputs), Standing::Stands);
+    }
+
+    #[test]
+    fn a_hint_is_of_the_reason_and_not_of_a_word_in_it() {
+        let hint = |reason: &str| hint(&[reason.to_owned()]);
+        let missing =
+            "Source image 1.dkr.ecr.eu-central-1.amazonaws.com/x:1 does not exist. Provide a valid source image.";
+        assert!(hint(missing).unwrap().contains("describe-images"));
+        assert_eq!(hint("Properties validation failed: ImageScanningConfiguration, image-immutable"), None);
+    }
 
     #[test]
     fn what_was_cancelled_is_no_cause() {
@@ -198,8 +301,8 @@ mod tests {
             failures: vec!["CREATE_FAILED RawBucket: raw-1 already exists".to_owned()],
         };
         assert_eq!(
-            end.wanted("pintail", &["CREATE_COMPLETE"]).unwrap_err().to_string(),
-            "stack pintail is ROLLBACK_COMPLETE\n  CREATE_FAILED RawBucket: raw-1 already exists\n  hint: something of that name is there and belongs to somebody else: choose another `prefix`"
+            end.wanted("pintail", "CREATE_COMPLETE").unwrap_err().to_string(),
+            "stack pintail is ROLLBACK_COMPLETE\n  CREATE_FAILED RawBucket: raw-1 already exists\n  hint: something of that name is there and no part of this stack: delete it, or choose another `prefix`"
         );
     }
 }

@@ -36,7 +36,7 @@ async fn gold_follows_a_changed_model_and_old_objects_a_changed_contract() {
     );
     edit(&models.join("sources.yml"), ("data_type: integer", "data_type: bigint"));
     let deployed = lake.deploy(&[]).unwrap();
-    assert_eq!((&deployed["changed"], &deployed["generation"]), (&json!(true), &json!(2)), "{deployed}");
+    assert_eq!(deployed["changed"], json!(true), "{deployed}");
     // The deployment ends with a refresh: no upload is needed for gold to follow.
     let largest = "SELECT count(*), sum(orders), bool_and(largest = of_the_day) FROM gold.orders_by_day JOIN \
                    (SELECT ordered_on, max(amount) AS of_the_day FROM silver.stg_orders GROUP BY 1) USING (ordered_on)";
