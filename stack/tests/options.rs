@@ -203,7 +203,10 @@ fn options_that_do_not_go_together_are_refused() {
         synth::text(&Stage { options, ..Stage::default() }, &tables()).unwrap_err().to_string()
     };
     for (options, finding) in [
-        ("batch-window = 0", "ArrivalsMapping [batch-window]: a batch of 100, more than 10, has to gather for at least 1 s"),
+        (
+            "batch-window = 0",
+            "ArrivalsMapping [batch-window]: a batch of 100, more than 10, has to gather for at least 1 s",
+        ),
         ("reserved-concurrency = 7", "Function [function-reserve]: 7 invocations are reserved, 8 may come at once"),
     ] {
         assert_eq!(refused(options), format!("the template breaks 1 of our rules:\n  {finding}"));
@@ -249,8 +252,7 @@ fn the_catalog_lists_the_tables_of_the_pipeline() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let models = root.join("pipeline/models");
     let stored = |zone: &str| {
-        let mut names =
-            fs::read_dir(models.join(zone)).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+        let mut names = fs::read_dir(models.join(zone)).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
         names.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
         names.retain(|path| {
             let text = fs::read_to_string(path).unwrap();
