@@ -65,8 +65,8 @@ fn wrong(metric: &Value, ids: &BTreeSet<&str>) -> Option<&'static str> {
         return Some("has an id that is none");
     }
     match options.and_then(|options| options.get("expression")) {
-        Some(expression) if words.len() == 1 => wrong_expression(expression.as_str()?, ids),
-        Some(_) => Some("is a metric and an expression"),
+        Some(Value::String(expression)) if words.len() == 1 => wrong_expression(expression, ids),
+        Some(_) => Some("is an expression that is no text, or not alone"),
         None => wrong_words(&words[..words.len() - usize::from(options.is_some())]),
     }
 }
@@ -88,18 +88,15 @@ fn is_id(id: &str) -> bool {
 }
 
 fn wrong_expression(expression: &str, ids: &BTreeSet<&str>) -> Option<&'static str> {
-    match expression.strip_prefix("SEARCH(") {
-        Some(search) => wrong_search(search.strip_suffix(')')?),
-        None => {
-            let mut names =
-                expression.split(|char: char| !(char.is_ascii_alphanumeric() || char == '_' || char == '.'));
-            let known = |name: &str| ids.contains(name) || name.is_empty() || name.parse::<f64>().is_ok();
-            (!names.all(known)).then_some("computes with an id that is not there")
-        }
+    if let Some(search) = expression.strip_prefix("SEARCH(") {
+        return wrong_search(search);
     }
+    let mut names = expression.split(|char: char| !(char.is_ascii_alphanumeric() || char == '_' || char == '.'));
+    let is_known = |name: &str| ids.contains(name) || name.is_empty() || name.parse::<f64>().is_ok();
+    (!names.all(is_known)).then_some("computes with an id that is not there")
 }
 
-/// `'{NAMESPACE,DIMENSION,..} NAME="VALUE" ..', 'STATISTIC', PERIOD`, with a value for a dimension.
+/// `'{NAMESPACE,DIMENSION,..} NAME="VALUE" ..', 'STATISTIC', PERIOD)`, with a value for a dimension.
 fn wrong_search(search: &str) -> Option<&'static str> {
     let ["", terms, ", ", statistic, period] = search.split('\'').collect::<Vec<_>>()[..] else {
         return Some("has quotes that do not match");
@@ -107,18 +104,21 @@ fn wrong_search(search: &str) -> Option<&'static str> {
     let Some((schema, terms)) = terms.strip_prefix('{').and_then(|terms| terms.split_once("} ")) else {
         return Some("searches without a schema");
     };
-    let dimensions = schema.split(',').skip(1).collect::<Vec<_>>();
-    let mut names = Vec::new();
-    for term in terms.split(' ') {
-        let Some((name, value)) = term.split_once('=') else { return Some("has a term without value") };
-        if value.len() < 3 || !value.starts_with('"') || value.find(&value[..1]) == value.rfind('"') {
-            return Some("has a value that is not quoted");
-        }
-        names.push(name);
+    let terms = terms.split(' ').map(|term| term.split_once('=').unwrap_or((term, ""))).collect::<Vec<_>>();
+    if !terms.iter().all(|(_, value)| is_quoted(value)) {
+        return Some("has a value that is not quoted");
     }
-    let knows = |name: &&str| *name == "MetricName" || dimensions.contains(name);
-    let has_dimension = names.iter().any(|name| dimensions.contains(name));
-    let is_period = period.strip_prefix(", ").and_then(|period| period.parse::<u32>().ok()).is_some();
-    (statistic.is_empty() || !is_period || !names.iter().all(|name| knows(name)) || !has_dimension)
-        .then_some("searches for what the schema does not have")
+    let dimensions = schema.split(',').skip(1).collect::<Vec<_>>();
+    let (of_dimensions, others) = terms.iter().partition::<Vec<_>, _>(|(name, _)| dimensions.contains(name));
+    if of_dimensions.is_empty() || others.iter().any(|(name, _)| *name != "MetricName") {
+        return Some("searches for what the schema does not have");
+    }
+    let period = period.strip_prefix(", ").and_then(|period| period.strip_suffix(')'));
+    let is_whole = !statistic.is_empty() && period.is_some_and(|period| period.parse::<u32>().is_ok());
+    (!is_whole).then_some("has no statistic or no period")
+}
+
+fn is_quoted(value: &str) -> bool {
+    let inside = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    inside.is_some_and(|inside| !inside.is_empty() && !inside.contains('"'))
 }
