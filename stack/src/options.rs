@@ -165,7 +165,7 @@ pub enum Network {
     Made,
 }
 
-/// The beginning of names: lower-case letters, digits and hyphens, at most 20.
+/// The beginning of names: lower-case letters, digits and single hyphens (a repository takes no others), at most 20.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prefix(String);
 
@@ -180,11 +180,11 @@ impl<'de> Deserialize<'de> for Prefix {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let fits = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';
-        if text.len() <= 20 && text.chars().all(fits) && !text.starts_with('-') {
+        if text.len() <= 20 && text.chars().all(fits) && !text.starts_with('-') && !text.contains("--") {
             return Ok(Self(text));
         }
         Err(D::Error::custom(format!(
-            "prefix {text:?}: at most 20 lower-case letters, digits and hyphens, no hyphen first"
+            "prefix {text:?}: at most 20 lower-case letters, digits and single hyphens, no hyphen first"
         )))
     }
 }
@@ -311,7 +311,10 @@ mod tests {
             error("[stage.dev.options]\nraw-prefix = 'in*'"),
             "\"in*\": a part of a key, without `*`, `?`, `$` and `\\`"
         );
-        assert!(error("[stage.dev.options]\nprefix = 'Dev_'").starts_with("prefix \"Dev_\": at most 20"));
+        for prefix in ["Dev_", "-dev", "dev--"] {
+            let error = error(&format!("[stage.dev.options]\nprefix = '{prefix}'"));
+            assert!(error.starts_with(&format!("prefix {prefix:?}: at most 20")), "{error}");
+        }
         assert_eq!(error("[stage.dev.options]\nreserved-concurrency = 0"), "0 is not within 1 to 1000");
         assert!(error("[stage.dev]\nmemory = 512").starts_with("unknown field `memory`"));
     }

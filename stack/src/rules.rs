@@ -64,6 +64,7 @@ const RULES: &[Rule] = &[
     ("iam-managed", "AWS::IAM::Role", |role| role.has("ManagedPolicyArns")),
     ("iam-actions", "", allows_wildcard_actions),
     ("iam-resources", "", allows_every_resource),
+    ("iam-arn", "", names_no_arn),
     ("iam-source", "", service_without_source),
     ("iam-public", "", allows_everybody),
     ("retained", "", stateful_without_policy),
@@ -262,6 +263,13 @@ fn allows_every_resource(resource: &Resource) -> Option<String> {
         .map(|action| format!("allows {action} on every resource"))
 }
 
+/// AWS refuses a resource that is written out and is neither.
+fn names_no_arn(resource: &Resource) -> Option<String> {
+    let policies = statements(&resource.tree["Properties"]);
+    let mut names = policies.into_iter().flat_map(|statement| list(&statement["Resource"])).filter_map(Tree::as_str);
+    names.find(|name| *name != "*" && !name.starts_with("arn:")).map(|name| format!("{name:?} is no ARN"))
+}
+
 /// A service acts for whoever asks it, so who asks has to be said. Lambda's trust in its own role is the exception: it passes no source.
 fn service_without_source(resource: &Resource) -> Option<String> {
     allowing(resource).find_map(|statement| {
@@ -360,6 +368,7 @@ mod tests {
                 "/FunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/NotResource",
                 json!("arn:aws:s3:::other"),
             ),
+            ("iam-arn", "/FunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/Resource", json!(["a-bucket"])),
             ("iam-source", "/ArrivalsPolicy/Properties/PolicyDocument/Statement/0/Condition", Tree::Null),
             ("iam-public", "/RawBucketPolicy/Properties/PolicyDocument/Statement/0/Effect", json!("Allow")),
         ]

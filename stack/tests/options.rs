@@ -116,7 +116,7 @@ fn substituted(text: &str) -> String {
 
 /// Every text of the tree that is JSON inside, with the name of its property, after its substitutions.
 fn json_texts(tree: &Tree, property: &str) -> Vec<(String, String)> {
-    let begins = |text: &str| text.starts_with(['{', '[']) && !text.starts_with("{{resolve");
+    let begins = |text: &str| text.starts_with(['{', '[']);
     match tree {
         Tree::String(text) if begins(text) => vec![(property.to_owned(), text.clone())],
         Tree::Array(items) => items.iter().flat_map(|item| json_texts(item, property)).collect(),
@@ -213,6 +213,7 @@ fn options_that_do_not_go_together_are_refused() {
             "batch-window = 0",
             "ArrivalsMapping [batch-window]: a batch of 100, more than 10, has to gather for at least 1 s",
         ),
+        ("state-machine = 'large-files'", "FunctionRole [iam-arn]: \"large-files\" is no ARN"),
         ("reserved-concurrency = 7", "Function [function-reserve]: 7 invocations are reserved, 8 may come at once"),
     ] {
         assert_eq!(refused(options), format!("the template breaks 1 of our rules:\n  {finding}"));
