@@ -110,9 +110,4 @@ impl<'a> Lake<'a> {
     fn objects_arn(&self, zone: Zone, prefix: &str) -> Value<crate::cfn::Arn> {
         sub![self.bucket_arn(zone), "/", prefix, "*"]
     }
-
-    fn function_arn(&self) -> Value<crate::cfn::Arn> {
-        let (partition, region, account) = (pseudo::partition(), pseudo::region(), pseudo::account());
-        sub!["arn:", partition, ":lambda:", region, ":", account, ":function:", &self.function_name]
-    }
 }

@@ -80,16 +80,16 @@ pub struct Options {
     pub timeout: Timeout,
     /// The size of `/tmp`, in MiB.
     pub temporary: TemporarySize,
-    /// Keeps (and limits) so many parallel invocations for this function.
+    /// Keeps (and limits) so many parallel invocations for this function, not fewer than `maximum-concurrency`.
     pub reserved_concurrency: Option<ReservedConcurrency>,
-    /// How many messages one invocation takes.
+    /// How many messages one invocation takes; more than 10 need a window.
     pub batch: BatchSize,
     /// How long a batch gathers, in seconds.
     pub batch_window: BatchWindow,
     /// How many invocations the queue may have at once.
     pub maximum_concurrency: MaximumConcurrency,
-    /// The filter of the function's log.
-    pub log: String,
+    /// The filter of the function's log, in `tracing`'s words; the handler's own, where it is not set.
+    pub log: Option<String>,
     /// How long log lines stay, in days.
     pub log_retention: Retention,
     /// Above which share of quarantined records in one invocation, in percent, there is an alarm.
@@ -98,7 +98,8 @@ pub struct Options {
     pub images: Bounded<2, 1_000>,
     /// The network that the function runs in.
     pub network: Network,
-    /// ARN of a state machine that the function may start.
+    /// ARN of a state machine that the function may start. The handler itself starts none: the right (and, with `network = "made"`, the
+    /// endpoint) is for what an image of your own does with files that are too large for a function.
     pub state_machine: Option<String>,
 }
 
@@ -120,7 +121,7 @@ impl Default for Options {
             batch: BatchSize::of::<100>(),
             batch_window: BatchWindow::of::<5>(),
             maximum_concurrency: MaximumConcurrency::of::<8>(),
-            log: "info".to_owned(),
+            log: None,
             log_retention: Retention::Days30,
             quarantined_percent: Bounded::of::<5>(),
             images: Bounded::of::<20>(),
@@ -164,7 +165,7 @@ pub enum Network {
     Made,
 }
 
-/// The beginning of names: lower-case letters, digits and hyphens, at most 20.
+/// The beginning of names: lower-case letters, digits and single hyphens (a repository takes no others), at most 20.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prefix(String);
 
@@ -179,16 +180,16 @@ impl<'de> Deserialize<'de> for Prefix {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let fits = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-';
-        if text.len() <= 20 && text.chars().all(fits) && !text.starts_with('-') {
+        if text.len() <= 20 && text.chars().all(fits) && !text.starts_with('-') && !text.contains("--") {
             return Ok(Self(text));
         }
         Err(D::Error::custom(format!(
-            "prefix {text:?}: at most 20 lower-case letters, digits and hyphens, no hyphen first"
+            "prefix {text:?}: at most 20 lower-case letters, digits and single hyphens, no hyphen first"
         )))
     }
 }
 
-/// The beginning or end of keys: no `*` and no `?`, which would be patterns in the role's policy.
+/// The beginning or end of keys: without what would be a pattern in the role's policy or in `EventBridge`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyPart(String);
 
@@ -202,8 +203,8 @@ impl KeyPart {
 impl<'de> Deserialize<'de> for KeyPart {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        if text.contains(['*', '?', '$']) {
-            return Err(D::Error::custom(format!("{text:?}: a part of a key, without `*`, `?` and `$`")));
+        if text.contains(['*', '?', '$', '\\']) {
+            return Err(D::Error::custom(format!("{text:?}: a part of a key, without `*`, `?`, `$` and `\\`")));
         }
         Ok(Self(text))
     }
@@ -308,9 +309,13 @@ mod tests {
         assert!(error("[stage.dev.options]\nlog-retention = 8").starts_with("8 days is none of CloudWatch's: 1, 3, 5"));
         assert_eq!(
             error("[stage.dev.options]\nraw-prefix = 'in*'"),
-            "\"in*\": a part of a key, without `*`, `?` and `$`"
+            "\"in*\": a part of a key, without `*`, `?`, `$` and `\\`"
         );
-        assert!(error("[stage.dev.options]\nprefix = 'Dev_'").starts_with("prefix \"Dev_\": at most 20"));
+        for prefix in ["Dev_", "-dev", "dev--"] {
+            let error = error(&format!("[stage.dev.options]\nprefix = '{prefix}'"));
+            assert!(error.starts_with(&format!("prefix {prefix:?}: at most 20")), "{error}");
+        }
+        assert_eq!(error("[stage.dev.options]\nreserved-concurrency = 0"), "0 is not within 1 to 1000");
         assert!(error("[stage.dev]\nmemory = 512").starts_with("unknown field `memory`"));
     }
 }

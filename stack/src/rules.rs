@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, fmt};
 use serde::Serialize;
 use serde_json::Value as Tree;
 
-use crate::cfn::{self, template::LARGEST};
+use crate::{
+    cfn::{self, iam::EVERYWHERE, template::LARGEST},
+    grants::text,
+};
 
 /// A resource that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -42,6 +45,8 @@ const RULES: &[Rule] = &[
     ("batch-failures", "AWS::Lambda::EventSourceMapping", |mapping| {
         mapping.differs("FunctionResponseTypes/0", "ReportBatchItemFailures")
     }),
+    ("batch-window", "AWS::Lambda::EventSourceMapping", batch_has_a_window),
+    ("function-reserve", "AWS::Lambda::Function", reserve_covers_mappings),
     ("topic-tls", "AWS::SNS::Topic", |topic| topic.lacks_tls("AWS::SNS::TopicPolicy", "Topics")),
     ("image-immutable", "AWS::ECR::Repository", |repository| repository.differs("ImageTagMutability", "IMMUTABLE")),
     ("image-scanned", "AWS::ECR::Repository", |repository| {
@@ -57,7 +62,9 @@ const RULES: &[Rule] = &[
     ("open-egress", "AWS::EC2::SecurityGroup", |group| group.open("SecurityGroupEgress")),
     ("open-ingress", "AWS::EC2::SecurityGroup", |group| group.open("SecurityGroupIngress")),
     ("iam-managed", "AWS::IAM::Role", |role| role.has("ManagedPolicyArns")),
-    ("iam-wildcard", "", allows_everything),
+    ("iam-actions", "", allows_wildcard_actions),
+    ("iam-resources", "", allows_every_resource),
+    ("iam-arn", "", names_no_arn),
     ("iam-source", "", service_without_source),
     ("iam-public", "", allows_everybody),
     ("retained", "", stateful_without_policy),
@@ -209,23 +216,58 @@ fn visibility_covers_attempts(mapping: &Resource) -> Option<String> {
     })
 }
 
+/// AWS refuses larger batches of a queue without one.
+fn batch_has_a_window(mapping: &Resource) -> Option<String> {
+    let batch = mapping.property("BatchSize")?.as_u64()?;
+    let window = mapping.property("MaximumBatchingWindowInSeconds").and_then(Tree::as_u64).unwrap_or(0);
+    (batch > 10 && window == 0).then(|| format!("a batch of {batch}, more than 10, has to gather for at least 1 s"))
+}
+
+/// Below what its queues may invoke at once, messages are received only to be throttled; below 1 it never runs.
+fn reserve_covers_mappings(function: &Resource) -> Option<String> {
+    let reserve = function.property("ReservedConcurrentExecutions")?.as_u64()?;
+    let invocations = function
+        .others("AWS::Lambda::EventSourceMapping")
+        .map(|mapping| &mapping["Properties"])
+        .filter(|mapping| mentions(&mapping["FunctionName"], function.id))
+        .filter_map(|mapping| mapping["ScalingConfig"]["MaximumConcurrency"].as_u64());
+    let least = invocations.sum::<u64>().max(1);
+    (reserve < least).then(|| format!("{reserve} invocations are reserved, {least} may come at once"))
+}
+
 fn images_expire_by_count(repository: &Resource) -> Option<String> {
     let policy = repository.property("LifecyclePolicy/LifecyclePolicyText")?.as_str()?;
     policy.contains("sinceImagePushed").then(|| "images expire by age: the one that runs would too".to_owned())
 }
 
-fn allows_everything(resource: &Resource) -> Option<String> {
-    allowing(resource).find_map(|statement| {
-        let action = list(&statement["Action"])
+fn allows_wildcard_actions(resource: &Resource) -> Option<String> {
+    let is_one = |action: &str| !action.contains(['*', '?']);
+    allowing(resource).find_map(|statement| match statement.get("NotAction") {
+        Some(others) => Some(format!("allows everything but {others}")),
+        // An action that is computed may be any.
+        None => list(&statement["Action"])
             .into_iter()
-            .find(|action| action.as_str().is_some_and(|action| action.ends_with('*')));
-        let everywhere = list(&statement["Resource"]).into_iter().any(|of| of == "*");
-        match action {
-            Some(action) => Some(format!("allows {action}")),
-            None if everywhere => Some(format!("allows {} on every resource", statement["Action"])),
-            None => None,
-        }
+            .find(|action| !action.as_str().is_some_and(is_one))
+            .map(|action| format!("allows {action}")),
     })
+}
+
+fn allows_every_resource(resource: &Resource) -> Option<String> {
+    let needs_all = |action: &&Tree| EVERYWHERE.iter().any(|known| **action == known.name());
+    let every = |statement: &&Tree| {
+        statement.get("NotResource").is_some() || list(&statement["Resource"]).into_iter().any(|of| text(of) == "*")
+    };
+    allowing(resource)
+        .filter(every)
+        .find_map(|statement| list(&statement["Action"]).into_iter().find(|action| !needs_all(action)))
+        .map(|action| format!("allows {action} on every resource"))
+}
+
+/// AWS refuses a resource that is written out and is neither.
+fn names_no_arn(resource: &Resource) -> Option<String> {
+    let policies = statements(&resource.tree["Properties"]);
+    let mut names = policies.into_iter().flat_map(|statement| list(&statement["Resource"])).filter_map(Tree::as_str);
+    names.find(|name| *name != "*" && !name.starts_with("arn:")).map(|name| format!("{name:?} is no ARN"))
 }
 
 /// A service acts for whoever asks it, so who asks has to be said. Lambda's trust in its own role is the exception: it passes no source.
@@ -283,6 +325,9 @@ mod tests {
             ("queue-dead-letters", "/Arrivals/Properties/RedrivePolicy", Tree::Null),
             ("queue-visibility", "/Function/Properties/Timeout", json!(900)),
             ("batch-failures", "/ArrivalsMapping/Properties/FunctionResponseTypes", Tree::Null),
+            ("batch-window", "/ArrivalsMapping/Properties/MaximumBatchingWindowInSeconds", json!(0)),
+            ("batch-window", "/ArrivalsMapping/Properties/MaximumBatchingWindowInSeconds", Tree::Null),
+            ("function-reserve", "/Function/Properties/ReservedConcurrentExecutions", json!(7)),
             ("topic-tls", "/AlarmsPolicy/Properties/PolicyDocument/Statement/1/Effect", json!("Allow")),
             ("image-immutable", "/Repository/Properties/ImageTagMutability", json!("MUTABLE")),
             ("image-scanned", "/Repository/Properties/ImageScanningConfiguration", Tree::Null),
@@ -293,15 +338,39 @@ mod tests {
             ("permission-source", "/Upload", permission),
             ("open-egress", "/Group", group("SecurityGroupEgress")),
             ("open-ingress", "/Group", group("SecurityGroupIngress")),
+            ("retained", "/SilverBucket/DeletionPolicy", Tree::Null),
+        ]
+    }
+
+    /// The same, of rules about rights.
+    fn breaks_of_rights() -> Vec<(&'static str, &'static str, Tree)> {
+        vec![
             (
                 "iam-managed",
                 "/FunctionRole/Properties/ManagedPolicyArns",
                 json!(["arn:aws:iam::aws:policy/AmazonS3FullAccess"]),
             ),
-            ("iam-wildcard", "/FunctionRole/Metadata", Tree::Null),
+            ("iam-actions", "/FunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/Action", json!("*")),
+            (
+                "iam-actions",
+                "/FunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/Action",
+                json!(["s3:GetObject", "s3:Put*"]),
+            ),
+            ("iam-actions", "/FunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/NotAction", json!("iam:*")),
+            ("iam-resources", "/FunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/Resource", json!(["*"])),
+            (
+                "iam-resources",
+                "/FunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/Resource",
+                json!({"Fn::Sub": "*"}),
+            ),
+            (
+                "iam-resources",
+                "/FunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/NotResource",
+                json!("arn:aws:s3:::other"),
+            ),
+            ("iam-arn", "/FunctionRole/Properties/Policies/0/PolicyDocument/Statement/1/Resource", json!(["a-bucket"])),
             ("iam-source", "/ArrivalsPolicy/Properties/PolicyDocument/Statement/0/Condition", Tree::Null),
             ("iam-public", "/RawBucketPolicy/Properties/PolicyDocument/Statement/0/Effect", json!("Allow")),
-            ("retained", "/SilverBucket/DeletionPolicy", Tree::Null),
         ]
     }
 
@@ -323,7 +392,7 @@ mod tests {
 
     #[test]
     fn each_rule_notices_what_it_is_there_for() {
-        for (rule, pointer, value) in breaks() {
+        for (rule, pointer, value) in breaks().into_iter().chain(breaks_of_rights()) {
             let mut template = committed();
             put(&mut template, pointer, value);
             let findings = check(&template, "");
@@ -333,7 +402,7 @@ mod tests {
 
     #[test]
     fn no_rule_is_without_a_break() {
-        let broken = breaks().iter().map(|(rule, ..)| *rule).collect::<BTreeSet<_>>();
+        let broken = breaks().into_iter().chain(breaks_of_rights()).map(|(rule, ..)| rule).collect::<BTreeSet<_>>();
         assert_eq!(RULES.iter().map(|(rule, ..)| *rule).collect::<BTreeSet<_>>(), broken);
     }
 

@@ -12,6 +12,7 @@ use super::{Value, resource::resource};
 pub struct Database {
     pub catalog_id: Value<String>,
     pub database_input: DatabaseInput,
+    pub database_name: Option<String>,
 }
 
 resource!(Database = "AWS::Glue::Database", stateful: false, create_only: ["DatabaseName"]);
@@ -41,6 +42,7 @@ resource!(Table = "AWS::Glue::Table", stateful: false, create_only: ["CatalogId"
 pub struct TableInput {
     pub name: String,
     pub parameters: BTreeMap<String, String>,
+    pub partition_keys: Vec<Column>,
     pub storage_descriptor: StorageDescriptor,
     pub table_type: TableType,
 }
@@ -48,8 +50,25 @@ pub struct TableInput {
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase")]
+pub struct Column {
+    pub name: String,
+    pub r#type: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "PascalCase")]
 pub struct StorageDescriptor {
+    pub columns: Vec<Column>,
     pub location: Value<String>,
+    pub serde_info: SerdeInfo,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "PascalCase")]
+pub struct SerdeInfo {
+    pub parameters: BTreeMap<String, Value<String>>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -210,6 +210,11 @@ macro_rules! actions {
         impl Action {
             /// Every action that can be written with this crate.
             pub const ALL: &[&str] = &[$($action),*];
+
+            /// As a policy writes it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $action,)* }
+            }
         }
     };
 }
@@ -246,3 +251,16 @@ actions! {
     XrayPutTelemetryRecords = "xray:PutTelemetryRecords"
     XrayPutTraceSegments = "xray:PutTraceSegments"
 }
+
+/// What is allowed on every resource or not at all: traces and descriptions have none, and of network interfaces, which
+/// have no name before they are made, Lambda asks it.
+pub const EVERYWHERE: [Action; 8] = [
+    Action::Ec2AssignPrivateIpAddresses,
+    Action::Ec2CreateNetworkInterface,
+    Action::Ec2DeleteNetworkInterface,
+    Action::Ec2DescribeNetworkInterfaces,
+    Action::Ec2DescribeSubnets,
+    Action::Ec2UnassignPrivateIpAddresses,
+    Action::XrayPutTelemetryRecords,
+    Action::XrayPutTraceSegments,
+];

@@ -26,8 +26,8 @@ pub type BatchWindow = Bounded<0, 300>;
 pub type MaximumConcurrency = Bounded<2, 1_000>;
 /// How often an asynchronous invocation that failed is tried again.
 pub type RetryAttempts = Bounded<0, 2>;
-/// How many invocations may run at once; none switches the function off.
-pub type ReservedConcurrency = Bounded<0, 1_000>;
+/// How many invocations may run at once. None would switch the function off, which no template has to say.
+pub type ReservedConcurrency = Bounded<1, 1_000>;
 
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

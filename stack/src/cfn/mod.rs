@@ -2,7 +2,7 @@
 //!
 //! Adding a resource to a [`Template`] gives back a [`Handle`]; a handle has methods only for the attributes that the resource
 //! has; and a [`Value`] that is computed can only be made of handles, parameters, conditions and pseudo parameters. So a name that
-//! dangles cannot be written:
+//! dangles cannot be written, and one of another template, or of what may not exist, is refused by [`Template::build`]:
 //!
 //! ```
 //! use stack::cfn::{Resource, Template, s3::Bucket};

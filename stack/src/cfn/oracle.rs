@@ -177,7 +177,7 @@ fn beside_the_properties(kind: &Kind, theirs: &Tree, ours: &Tree, found: &mut Ve
     });
     let at_aws = at_aws.filter(|(property, _)| ours["properties"].get(property).is_some()).map(|(_, path)| path);
     let (at_aws, here) = (at_aws.collect::<BTreeSet<_>>(), kind.create_only.iter().map(ToString::to_string).collect());
-    if at_aws != here && kind.name != "AWS::Glue::Database" {
+    if at_aws != here {
         found.push(format!("{}: a change of {at_aws:?} replaces it, {here:?} here", kind.name));
     }
 }

@@ -29,12 +29,12 @@ pub struct Document {
     version: &'static str,
     description: &'static str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    parameters: BTreeMap<String, Tree>,
+    pub(super) parameters: BTreeMap<String, Tree>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    conditions: BTreeMap<String, Tree>,
+    pub(super) conditions: BTreeMap<String, Tree>,
     pub(super) resources: BTreeMap<String, Tree>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    outputs: BTreeMap<String, Tree>,
+    pub(super) outputs: BTreeMap<String, Tree>,
 }
 
 /// What keeps a template from being whole.
@@ -44,10 +44,10 @@ pub enum Error {
     Duplicate { section: &'static str, id: String },
     #[error("{id:?} is no logical id: letters and digits only")]
     Id { id: String },
-    #[error("resource {id} names {target}, which this template does not have")]
-    Dangling { id: String, target: String },
-    #[error("resource {id} depends on {target}, which exists only under condition {condition}")]
-    Conditional { id: String, target: String, condition: String },
+    #[error("{from} names {target}, which this template does not have")]
+    Dangling { from: String, target: String },
+    #[error("{from} names {target}, which exists only under condition {condition}")]
+    Conditional { from: String, target: String, condition: String },
     #[error("resources wait for each other: {}", path.join(" -> "))]
     Cycle { path: Vec<String> },
     #[error("write {id} as JSON")]
@@ -302,7 +302,7 @@ fn metadata(suppressions: &[Suppression]) -> Tree {
 #[cfg(test)]
 mod tests {
     use super::super::{Template, Value, pseudo, s3::Bucket, sqs::Queue};
-    use super::{Finding, Resource};
+    use super::{Condition, Finding, Resource};
 
     #[test]
     fn a_second_resource_of_the_same_id_is_named() {
@@ -347,6 +347,38 @@ mod tests {
     }
 
     #[test]
+    fn an_output_and_a_condition_of_another_template_are_refused() {
+        let mut other = Template::new("another");
+        let queue = other.add(Queue::default().named("Queue"));
+        let condition = other.condition_set("Yes", &pseudo::region());
+        let mut template = Template::new("one");
+        template.output_if(&condition, ("Url", "where messages wait"), queue.name());
+        assert_eq!(
+            template.build().unwrap_err().to_string(),
+            "output Url names Queue, which this template does not have; \
+             output Url names Yes, which this template does not have"
+        );
+    }
+
+    #[test]
+    fn what_may_not_exist_is_named_only_where_its_condition_holds() {
+        let named = |name: fn(&Condition, Value<String>) -> Value<String>| {
+            let mut template = Template::new("names");
+            let condition = template.condition_set("Yes", &pseudo::region());
+            let queue = template.add(Queue::default().named("Queue").only_if(&condition));
+            let name = name(&condition, queue.queue_name());
+            template.add(Bucket { bucket_name: Some(name.clone()), ..Bucket::default() }.named("Raw"));
+            template.output("Name", "the name", name);
+            template.build().map(|_| ()).map_err(|errors| errors.to_string())
+        };
+        let refused = "resource Raw names Queue, which exists only under condition Yes; \
+                       output Name names Queue, which exists only under condition Yes";
+        assert_eq!(named(|_, name| name), Err(refused.to_owned()));
+        assert_eq!(named(|yes, name| yes.choose(&"no".into(), &name)), Err(refused.to_owned()));
+        assert_eq!(named(|yes, name| yes.then(&name)), Ok(()));
+    }
+
+    #[test]
     fn an_order_that_needs_what_may_not_exist_is_refused() {
         let mut template = Template::new("order");
         let condition = template.condition_set("Yes", &pseudo::region());
@@ -354,7 +386,7 @@ mod tests {
         template.add(Bucket::default().named("Raw").after(&queue));
         assert_eq!(
             template.build().unwrap_err().to_string(),
-            "resource Raw depends on Queue, which exists only under condition Yes"
+            "resource Raw names Queue, which exists only under condition Yes"
         );
     }
 

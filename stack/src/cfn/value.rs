@@ -100,10 +100,11 @@ fn write_text(tree: &Tree, text: &mut String) -> Result<(), serde_json::Error> {
     match tree {
         Tree::Object(members) if members.keys().any(|key| key == "Ref" || key.starts_with("Fn::")) => {
             let part = in_sub(tree).ok_or_else(|| serde::ser::Error::custom(format!("{tree} inside of a text")))?;
-            text.extend(["\"", &part, "\""]);
+            // Only what is literal in it changes: no name between `${` and `}` has a character that JSON escapes.
+            text.push_str(&Tree::from(part).to_string());
         }
         Tree::Object(members) => write_sequence(members.iter(), ('{', '}'), text, |(key, value), text| {
-            text.extend([&Tree::from(key.as_str()).to_string(), ":"]);
+            text.extend([&escaped(&Tree::from(key.as_str()).to_string()), ":"]);
             write_text(value, text)
         })?,
         Tree::Array(items) => write_sequence(items.iter(), ('[', ']'), text, write_text)?,
@@ -317,6 +318,13 @@ mod tests {
     fn a_tree_with_values_becomes_one_text() {
         let text = Value::<Json>::text_of(&json!({"region": pseudo::region(), "list": [1, "\"${q}\""]})).unwrap();
         assert_eq!(tree(&text), json!({"Fn::Sub": r#"{"list":[1,"\"${!q}\""],"region":"${AWS::Region}"}"#}));
+    }
+
+    #[test]
+    fn quotes_beside_a_reference_are_quotes_inside_of_the_text() {
+        let expression: Value<String> = sub!["Function=\"", pseudo::region(), "\" ${x}"];
+        let text = Value::<Json>::text_of(&json!({"${y}": expression})).unwrap();
+        assert_eq!(tree(&text), json!({"Fn::Sub": r#"{"${!y}":"Function=\"${AWS::Region}\" ${!x}"}"#}));
     }
 
     #[test]

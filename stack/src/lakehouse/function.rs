@@ -18,7 +18,7 @@ use crate::{
     sub,
 };
 
-/// The names of the environment that the stack sets. The handler's settings document each of them.
+/// The names of the environment that the stack sets, the log's filter only where one is chosen. The handler's settings document each of them.
 pub const ENVIRONMENT: [&str; 10] = [
     "PINTAIL_RAW",
     "PINTAIL_SILVER",
@@ -105,20 +105,20 @@ fn buffers(lake: &Lake) -> u32 {
 
 fn environment(lake: &Lake) -> BTreeMap<String, Value<String>> {
     let zone = |zone| sub!["s3://", lake.bucket_name(zone)];
-    let values: [Value<String>; ENVIRONMENT.len()] = [
-        zone(Zone::Raw),
-        zone(Zone::Silver),
-        zone(Zone::Gold),
-        "/var/task/pipeline".into(),
-        lake.generation.clone(),
-        sub![buffers(lake)],
-        "/tmp".into(),
+    let values: [Option<Value<String>>; ENVIRONMENT.len()] = [
+        Some(zone(Zone::Raw)),
+        Some(zone(Zone::Silver)),
+        Some(zone(Zone::Gold)),
+        Some("/var/task/pipeline".into()),
+        Some(lake.generation.clone()),
+        Some(sub![buffers(lake)]),
+        Some("/tmp".into()),
         // What is left is for files that are downloaded while DuckDB spills.
-        sub![lake.options.temporary.number() * 9 / 10],
-        sub![&lake.options.log],
-        "json".into(),
+        Some(sub![lake.options.temporary.number() * 9 / 10]),
+        lake.options.log.clone().map(Value::Literal),
+        Some("json".into()),
     ];
-    ENVIRONMENT.map(str::to_owned).into_iter().zip(values).collect()
+    ENVIRONMENT.into_iter().zip(values).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 fn role(template: &mut Template, lake: &Lake, (parts, log): (&Parts, &Handle<LogGroup>)) -> Handle<Role> {
@@ -130,10 +130,7 @@ fn role(template: &mut Template, lake: &Lake, (parts, log): (&Parts, &Handle<Log
         assume_role_policy_document: Document::of(vec![trust]),
         policies: Some(vec![Policy { policy_name: "lake".to_owned(), policy_document: Document::of(statements) }]),
     };
-    let mut role = role.named("FunctionRole").accepting(
-        Finding::Ours("iam-wildcard"),
-        "X-Ray's actions (and those of network interfaces, where used) know no resources",
-    );
+    let mut role = role.named("FunctionRole");
     if parts.network.is_some() {
         role = role.accepting(Finding::Checkov("CKV_AWS_111"), "network interfaces are made before they have a name");
     }

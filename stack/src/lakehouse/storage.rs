@@ -3,7 +3,7 @@
 use super::{Lake, Zone, trigger::Arrival};
 use crate::{
     cfn::{
-        Handle, Resource, Template,
+        Handle, Resource, Template, Value,
         ecr::{ImageScanningConfiguration, ImageTagMutability, LifecyclePolicy, Repository},
         iam::{Action, Document, Operator, Principal, ResourceStatement, Service},
         kms::Key,
@@ -38,10 +38,11 @@ pub(super) fn key(template: &mut Template, lake: &Lake) -> Option<Handle<Key>> {
         enable_key_rotation: Some(true),
         key_policy: Some(Document::of(vec![owner, alarms])),
     };
-    let key = key.named("LakeKey").retained().accepting(
-        Finding::Ours("iam-wildcard"),
-        "the account's own policies say who uses the key; `*` in a key's policy is the key itself",
-    );
+    let key = key
+        .named("LakeKey")
+        .retained()
+        .accepting(Finding::Ours("iam-actions"), "the account's own policies say who of it uses the key, and how")
+        .accepting(Finding::Ours("iam-resources"), "`*` in a key's policy is the key itself");
     Some(template.add(key))
 }
 
@@ -52,8 +53,8 @@ pub(super) fn repository(template: &mut Template, lake: &Lake) {
         [Action::EcrBatchGetImage, Action::EcrGetDownloadUrlForLayer],
         [],
     )
-    .when(Operator::ArnEquals, "aws:SourceArn", sub![lake.function_arn()])
-    .when(Operator::StringEquals, "aws:SourceAccount", pseudo::account());
+    // As Lambda's manual has it. The ARN holds the account; that Lambda says it a second time is nowhere promised.
+    .when(Operator::StringLike, "aws:SourceArn", functions());
     let repository = Repository {
         image_scanning_configuration: Some(ImageScanningConfiguration { scan_on_push: true }),
         image_tag_mutability: Some(ImageTagMutability::Immutable),
@@ -68,6 +69,11 @@ pub(super) fn repository(template: &mut Template, lake: &Lake) {
     let repository = template.add(repository);
     template.output("RepositoryName", "Where images are pushed", repository.name());
     template.output("RepositoryUri", "The repository's address", repository.uri());
+}
+
+/// Every function of the account in the region.
+fn functions() -> Value<String> {
+    sub!["arn:", pseudo::partition(), ":lambda:", pseudo::region(), ":", pseudo::account(), ":function:*"]
 }
 
 /// The three buckets. Uploads to raw take the way of `arrival`.
