@@ -31,6 +31,9 @@ pub struct ParquetFile {
 
 impl ParquetFile {
     /// Begins a file.
+    ///
+    /// # Errors
+    /// What cannot be written to the file.
     pub fn begin(file: File, schema: &SchemaRef, properties: WriterProperties) -> Result<Self> {
         let writer = ArrowWriter::try_new(file, Arc::clone(schema), Some(properties))?;
         let (writer, groups) = writer.into_serialized_writer()?;
@@ -43,6 +46,9 @@ impl ParquetFile {
     }
 
     /// Encodes the rows that wait.
+    ///
+    /// # Errors
+    /// What cannot be written to the file.
     pub fn encode(&mut self) -> Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
@@ -69,6 +75,9 @@ impl ParquetFile {
     }
 
     /// Ends the row group that is open.
+    ///
+    /// # Errors
+    /// What cannot be written to the file.
     pub fn end_group(&mut self) -> Result<()> {
         let columns = std::mem::take(&mut self.columns);
         if columns.is_empty() {
@@ -84,6 +93,9 @@ impl ParquetFile {
     }
 
     /// Ends the file.
+    ///
+    /// # Errors
+    /// What cannot be written to the file.
     pub fn finish(mut self) -> Result<ParquetMetaData> {
         self.encode()?;
         self.end_group()?;
