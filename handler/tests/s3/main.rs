@@ -248,7 +248,7 @@ fn a_crowd_of_functions_under_two_projects_gives_the_tables_of_the_newer_one() {
 /// How long a worker sleeps: longer than its lease holds.
 const SLEEP: Duration = Duration::from_secs(32);
 
-/// It was taken for dead, another did its work, and then it goes on with what it was about to write.
+/// It was taken for dead, the files changed, another did the work, and then it goes on with what it was about to write.
 #[test]
 fn a_worker_that_slept_past_its_lease_changes_nothing() {
     let server = Server::start();
@@ -277,6 +277,7 @@ fn oversleep(server: &Server, number: usize) -> bool {
     let sleeper = world.start_ingest(Plan::At { kind: Kind::Write, number: number + 1, turns: &ASLEEP, turn: number });
     let slept = sleeper.falls_asleep();
     if slept {
+        batches::change(&world, number + 2);
         std::thread::sleep(SLEEP);
     }
     let result = world.complete().and_then(|_| world.check());
