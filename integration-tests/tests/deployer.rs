@@ -28,10 +28,12 @@ fn deploy(cloud: &Cloud, image: &Image, more: &[&str]) -> Result<Value, String> 
     cloud.stack(&words).map_err(|error| error.to_string())
 }
 
-/// A stages file whose stages `small` and `direct` are of the same stack.
-fn stages(cloud: &Cloud) -> String {
+/// Two stages of the same stack.
+const SMALL_AND_DIRECT: &str = "[stage.small]\nstack = 'pintail'\noptions.memory = 2048\n[stage.direct]\nstack = 'pintail'\noptions.trigger = 'direct'\n";
+
+/// A stages file with this text.
+fn stages(cloud: &Cloud, text: &str) -> String {
     let path = cloud.file("stages.toml");
-    let text = "[stage.small]\nstack = 'pintail'\noptions.memory = 2048\n[stage.direct]\nstack = 'pintail'\noptions.trigger = 'direct'\n";
     fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
@@ -82,7 +84,7 @@ async fn a_stack_lives_from_nothing_to_nothing() {
     assert_eq!((&second["changed"], generation(&second)), (&json!(false), generation(&first)));
     assert_eq!(second["image"], first["image"]);
 
-    let stages = stages(&cloud);
+    let stages = stages(&cloud, SMALL_AND_DIRECT);
     let small = ["--stages", &stages, "--stage", "small"];
     let difference = cloud.stack(&[&["diff"], &small[..], &image.words()].concat()).unwrap();
     assert!(difference.to_string().contains(r#"["MemorySize","3008","2048"]"#), "{difference}");
@@ -132,10 +134,9 @@ async fn what_a_destroyed_stack_left_behind_comes_back() {
 #[ignore = "needs Docker"]
 async fn a_key_comes_back_with_its_buckets_and_goes_with_them() {
     let cloud = Cloud::ministack().await.unwrap();
-    let path = cloud.file("closed.toml");
     let text = "[stage.closed]\nstack = 'pintail'\noptions.encryption = 'kms'\noptions.account-regional-names = true\n";
-    fs::write(&path, text).unwrap();
-    let stage = ["--stages", path.to_str().unwrap(), "--stage", "closed"];
+    let stages = stages(&cloud, text);
+    let stage = ["--stages", &stages, "--stage", "closed"];
     let image = Image::tiny();
     deploy(&cloud, &image, &stage).unwrap();
     cloud.stack(&[&["destroy", "--confirm", "pintail"], &stage[..]].concat()).unwrap();
@@ -188,7 +189,7 @@ async fn a_hotswap_lasts_until_the_next_deployment() {
 async fn with_direct_invocation_the_bucket_invokes_the_function() {
     let cloud = Cloud::ministack().await.unwrap();
     let image = Image::tiny();
-    let stages = stages(&cloud);
+    let stages = stages(&cloud, SMALL_AND_DIRECT);
     deploy(&cloud, &image, &["--stages", &stages, "--stage", "direct"]).unwrap();
     let bucket = format!("raw-{}", cloud.account);
     let notification = cloud.aws(&["s3api", "get-bucket-notification-configuration", "--bucket", &bucket]).unwrap();
@@ -200,10 +201,9 @@ async fn with_direct_invocation_the_bucket_invokes_the_function() {
 #[ignore = "needs Docker"]
 async fn a_key_and_a_network_of_its_own_come_with_the_stack() {
     let cloud = Cloud::ministack().await.unwrap();
-    let path = cloud.file("closed.toml");
     let text = "[stage.closed]\nstack = 'pintail'\noptions.encryption = 'kms'\noptions.network = 'made'\n";
-    fs::write(&path, text).unwrap();
-    let stage = ["--stages", path.to_str().unwrap(), "--stage", "closed"];
+    let stages = stages(&cloud, text);
+    let stage = ["--stages", &stages, "--stage", "closed"];
     let deployed = deploy(&cloud, &Image::tiny(), &stage).unwrap();
     assert_eq!(deployed["changed"], json!(true));
 
