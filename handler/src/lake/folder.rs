@@ -1,7 +1,7 @@
 //! A zone in a folder.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -278,19 +278,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::rename(&beside, path)
 }
 
-/// How many bytes are read and hashed at a time.
-const HASHED: usize = 1 << 20;
-
-fn hash(mut file: &File) -> std::io::Result<String> {
-    let (mut hasher, mut buffer) = (blake3::Hasher::new(), vec![0; HASHED]);
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finalize().to_hex()[..32].to_owned()),
-            Ok(count) => hasher.update(&buffer[..count]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-    }
+fn hash(file: &File) -> std::io::Result<String> {
+    Ok(blake3::Hasher::new().update_reader(file)?.finalize().to_hex()[..32].to_owned())
 }
 
 /// A missing file, or a path below something that is no folder.
