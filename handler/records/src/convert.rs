@@ -46,7 +46,7 @@ pub(crate) mod values;
 use cell::Cell;
 use cells::Cells;
 use layout::Layout;
-use values::Values;
+use values::{Values, Written};
 
 /// Why a value does not convert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,28 +97,31 @@ pub(crate) trait Slot: Send {
 
     /// Takes the values of a CSV column, one after the other, with a NULL where one is none of the type.
     fn take_cells(&mut self, cells: Cells<'_>, textual: bool, misfit: &mut dyn FnMut(usize, Misfit)) {
-        cells.for_each(textual, |row, text| match text.map(|text| self.take_text(text)) {
-            Some(Ok(())) => {}
-            None => self.skip(),
-            Some(Err(reason)) => {
-                self.skip();
-                misfit(row, reason);
-            }
+        cells.for_each(textual, |row, text| {
+            let taken = text.map(|text| self.take_text(text));
+            self.settle_row(row, taken, misfit);
         });
     }
 
     /// Takes the values of a JSON column, as [`Slot::take_cells`] does those of a CSV column.
     fn take_values(&mut self, values: Values<'_>, misfit: &mut dyn FnMut(usize, Misfit)) {
         for (row, value) in values.iter().enumerate() {
-            let taken = match value {
-                None => {
-                    self.skip();
-                    continue;
-                }
-                Some(value) if value.plain => self.take_quoted(&value.json[1..value.json.len() - 1]),
-                Some(value) => self.take_json(value.json),
-            };
-            if let Err(reason) = taken {
+            let taken =
+                value.map(
+                    |Written { json, plain }| {
+                        if plain { self.take_quoted(&json[1..json.len() - 1]) } else { self.take_json(json) }
+                    },
+                );
+            self.settle_row(row, taken, misfit);
+        }
+    }
+
+    /// Appends a NULL where there was no value, or one that is none of the type.
+    fn settle_row(&mut self, row: usize, taken: Option<Result<(), Misfit>>, misfit: &mut dyn FnMut(usize, Misfit)) {
+        match taken {
+            Some(Ok(())) => {}
+            None => self.skip(),
+            Some(Err(reason)) => {
                 self.skip();
                 misfit(row, reason);
             }
