@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
@@ -28,6 +29,12 @@ pub enum Look {
     Held,
     /// It is ours to process.
     Claimed(Box<Claimed>),
+}
+
+/// What stands of a key: its document, and the object as it is now.
+pub struct Sight {
+    stored: Stored,
+    object: Option<RawObject>,
 }
 
 /// The claims of one run.
@@ -75,12 +82,12 @@ impl<'a> Claims<'a> {
         self.finished.insert(key.to_owned());
     }
 
-    /// Looks at a key as it is now, and claims it where there is work.
+    /// Claims a key where there is work, by what was seen of it.
     ///
     /// # Errors
     /// [`Error::Key`] for a key that may not be read; [`Error::Io`], [`Error::Document`], [`Error::Delta`].
-    pub async fn look(&self, key: &str) -> Result<Look> {
-        let (stored, object) = self.see(key)?;
+    pub async fn claim(&self, key: &str, Sight { stored, object }: &Sight) -> Result<Look> {
+        let object = object.clone();
         if is_ignored(key) {
             return Err(Error::Key {
                 key: key.to_owned(),
@@ -91,8 +98,8 @@ impl<'a> Claims<'a> {
             if claim.attempt != self.attempt && attempt::is_alive(self.lake, &claim.attempt)? {
                 return Ok(Look::Held);
             }
-            let stays = object.is_none() && self.keeps(key) && self.is_as_done(&stored).await?;
-            let look = self.take(key, object, &stored)?;
+            let stays = object.is_none() && self.keeps(key) && self.is_as_done(stored).await?;
+            let look = self.take(key, object, stored)?;
             return Ok(match look {
                 Look::Claimed(claimed) => Look::Claimed(Box::new(Claimed { stays, ..*claimed })),
                 other => other,
@@ -105,17 +112,20 @@ impl<'a> Claims<'a> {
             (Some(object), Some(done)) if done.version.as_deref() == Some(&object.version) => {
                 let anew = self.again && !self.finished.contains(key);
                 if anew || !self.holds(done).await? {
-                    return self.take(key, Some(object.clone()), &stored);
+                    return self.take(key, Some(object.clone()), stored);
                 }
-                self.settle(object, &stored)?;
+                self.settle(object, stored)?;
                 Ok(Look::Unchanged(Box::new(done.clone())))
             }
-            _ => self.take(key, object, &stored),
+            _ => self.take(key, object, stored),
         }
     }
 
-    /// The document of a key, and the object as it is now.
-    fn see(&self, key: &str) -> Result<(Stored, Option<RawObject>)> {
+    /// Looks at a key as it is now.
+    ///
+    /// # Errors
+    /// [`Error::Key`], [`Error::Io`], [`Error::Document`].
+    pub fn see(&self, key: &str) -> Result<Sight> {
         let known = locked(&self.known).remove(key);
         let (stored, glimpse) = match known {
             Some(known) => known,
@@ -126,14 +136,14 @@ impl<'a> Claims<'a> {
                 let version = object.as_ref().map(|object| object.version.as_str());
                 let agree = stored.done().is_none_or(|done| done.version.as_deref() == version);
                 // Where they do not, the object may have been seen before the receipt was written: it must be the newer one.
-                return Ok((stored, if agree { object } else { self.lake.look(key, None)? }));
+                return Ok(Sight { stored, object: if agree { object } else { self.lake.look(key, None)? } });
             }
         };
         let object = match (glimpse, stored.seen()) {
             (Some(glimpse), Some(seen)) if glimpse.shows(seen) => stored.done().and_then(as_seen),
             (_, seen) => self.lake.look(key, seen)?,
         };
-        Ok((stored, object))
+        Ok(Sight { stored, object })
     }
 
     /// A file that was too young for its time to stand for its content is so no longer: the next look is quick. Who
@@ -187,7 +197,7 @@ impl<'a> Claims<'a> {
     }
 
     fn take(&self, key: &str, object: Option<RawObject>, stored: &Stored) -> Result<Look> {
-        let started_at = Utc::now();
+        let (started_at, since) = (Utc::now(), Instant::now());
         let taken_over = stored.claim().is_some();
         let mut tables: BTreeSet<String> = stored.claim().into_iter().flat_map(|claim| claim.tables.clone()).collect();
         tables.extend(Source::of_key(self.project, key).map(|source| source.tables()).unwrap_or_default());
@@ -196,7 +206,7 @@ impl<'a> Claims<'a> {
         Ok(match stored.swap(self.lake, state)? {
             Some(stored) => {
                 let key = key.to_owned();
-                Look::Claimed(Box::new(Claimed { object, key, stored, taken_over, stays: false, started_at }))
+                Look::Claimed(Box::new(Claimed { object, key, stored, taken_over, stays: false, started_at, since }))
             }
             None => Look::Held,
         })

@@ -18,7 +18,7 @@ use crate::lake::{both, parallel};
 use crate::publish::{CONTRACT, Claimed, Outcome, Staged};
 use crate::quarantine;
 use crate::receipt::{Stored, object_name};
-use crate::run::Run;
+use crate::run::{FRESH, Run};
 use crate::silver::TableRows;
 use crate::snapshot::{Change, Definition, File, Needs, Snapshot, widened};
 use crate::stored::conform_batch;
@@ -40,6 +40,18 @@ pub struct Fence {
 }
 
 impl Fence {
+    /// The claims as they were made, where that was a moment ago and all tables were known by then; else as [`Fence::see`].
+    ///
+    /// # Errors
+    /// As [`Fence::see`].
+    pub fn after(known: Option<Instant>, run: &Run, group: &mut Vec<Claimed>, outcome: &mut Outcome) -> Result<Self> {
+        let made = group.iter().map(|claimed| claimed.since).min();
+        match made.zip(known).filter(|(made, known)| made > known && made.elapsed() < FRESH) {
+            Some((seen, known)) => run.check_in_force(known).map(|()| Self { seen }),
+            None => Self::see(run, group, outcome),
+        }
+    }
+
     /// Looks; objects that are no longer ours move from the group to the outcome.
     ///
     /// # Errors
@@ -48,7 +60,7 @@ impl Fence {
         let seen = Instant::now();
         let (lake, width) = (&*run.lake, run.lake.width());
         let (documents, in_force) =
-            both(|| parallel(width, group, |claimed| Stored::read(lake, &claimed.key)), || run.check_in_force());
+            both(|| parallel(width, group, |claimed| Stored::read(lake, &claimed.key)), || run.check_in_force(seen));
         in_force?;
         for (claimed, now) in std::mem::take(group).into_iter().zip(documents) {
             if now?.claim().is_some_and(|claim| claim.attempt == run.attempt.id) {

@@ -21,12 +21,12 @@ use crate::data_file::{DataFile, DataFileWriter, Target};
 use crate::engine::{Engine, Relation as Stands};
 use crate::error::{Error, Result};
 use crate::inputs::{Inputs, Needed, Pinned, Upstream};
-use crate::lake::{Lake, SYSTEM_FOLDER};
+use crate::lake::{Lake, SYSTEM_FOLDER, both};
 use crate::partitions::{self, Scope};
 use crate::project::{Model, Project, Severity, Zone};
 use crate::quality::{self, Failure};
 use crate::receipt::{GoldEntry, GoldStatus};
-use crate::run::Run;
+use crate::run::{self, Part, Run};
 use crate::snapshot::{Change, Definition, File, Needs, Snapshot};
 use crate::stored::{stored_batch, stored_schema};
 use crate::table::{Decision, Table, backoff};
@@ -60,14 +60,14 @@ pub fn stored_models(project: &Project) -> impl Iterator<Item = &Model> {
     project.models.iter().filter(|model| model.zone == Zone::Gold && model.stored)
 }
 
-/// Refreshes whatever gold is stale, in the order of the graph.
+/// Refreshes whatever gold is stale, in the order of the graph. `looked`: how it stood a moment before.
 ///
 /// # Errors
 /// [`Error::Superseded`]; a failure at one table is an entry with status `failed`, what the data refuses one with
 /// status `withheld`.
-pub async fn refresh(run: &Run) -> Result<Vec<GoldEntry>> {
+pub async fn refresh(run: &Run, looked: Option<Looked>) -> Result<Vec<GoldEntry>> {
     let mut entries: Vec<GoldEntry> = Vec::new();
-    let mut standing = look(run).unwrap_or_else(|error| {
+    let mut standing = stand(run, looked).unwrap_or_else(|error| {
         tracing::debug!(error = error.chain(), "each table is looked at by itself");
         HashMap::new()
     });
@@ -90,28 +90,49 @@ pub async fn refresh(run: &Run) -> Result<Vec<GoldEntry>> {
     Ok(entries)
 }
 
-/// Looks at all gold tables side by side, then at what they are computed from. Returns how the gold tables stand.
-fn look(run: &Run) -> Result<HashMap<String, Standing>> {
-    let names: Vec<String> = stored_models(&run.project).map(|model| format!("gold/{}", model.name)).collect();
-    run.tables.look(&names, Needs::Glance)?;
-    let seen = |model: &Model| {
-        let standing = run.tables.table(&format!("gold/{}", model.name)).seen();
-        (model.name.clone(), Standing(standing))
+/// A gold table as it stood before its inputs were looked at.
+struct Standing {
+    snapshot: Option<Arc<Snapshot>>,
+    at: Instant,
+}
+
+/// How the gold tables stand, by name. What is seen of their inputs later is at least as new as what they were computed
+/// from.
+pub struct Looked {
+    tables: HashMap<String, Option<Arc<Snapshot>>>,
+    at: Instant,
+}
+
+/// Looks at all gold tables side by side.
+///
+/// # Errors
+/// As [`Table::glance`].
+pub fn look(run: &Part) -> Result<Looked> {
+    let models = || stored_models(&run.project).map(|model| (model.name.clone(), format!("gold/{}", model.name)));
+    let unseen = models().map(|(_, table)| table).filter(|table| !run.tables.table(table).is_fresh(Needs::Glance));
+    run.tables.look(&unseen.collect::<Vec<_>>(), Needs::Glance)?;
+    let at = models().filter_map(|(_, table)| run.tables.table(&table).seen_at()).max().unwrap_or_else(Instant::now);
+    let tables = models().map(|(name, table)| (name, run.tables.table(&table).seen())).collect();
+    Ok(Looked { tables, at })
+}
+
+/// How the gold tables stand, once what they are computed from is seen as well.
+fn stand(run: &Run, looked: Option<Looked>) -> Result<HashMap<String, Standing>> {
+    let Looked { tables, at } = match looked.filter(|looked| looked.at.elapsed() < run::FRESH) {
+        Some(looked) => looked,
+        None => look(run)?,
     };
-    let standing = stored_models(&run.project).map(seen).collect();
     let inputs = stored_models(&run.project).flat_map(|model| Upstream::of(&run.project, model).tables);
     let inputs: BTreeSet<String> = inputs.map(|(zone, name)| format!("{zone}/{name}")).collect();
-    run.tables.look(&inputs.into_iter().collect::<Vec<_>>(), Needs::Glance)?;
-    Ok(standing)
+    let unseen = inputs.into_iter().filter(|name| run.tables.table(name).seen_at().is_none_or(|seen| seen < at));
+    run.tables.look(&unseen.collect::<Vec<_>>(), Needs::Glance)?;
+    Ok(tables.into_iter().map(|(name, snapshot)| (name, Standing { snapshot, at })).collect())
 }
 
 fn failed(model: &Model, reason: String) -> GoldEntry {
     let (table, reason) = (model.name.clone(), Some(reason));
     GoldEntry { table, version: None, status: GoldStatus::Failed, reason, warnings: Vec::new() }
 }
-
-/// A gold table as it stood before its inputs were looked at.
-struct Standing(Option<Arc<Snapshot>>);
 
 /// Refreshes one table. `looked`: how it stood, where it and then its inputs were looked at already.
 async fn refresh_model(run: &Run, upstream: &Upstream<'_>, mut looked: Option<Standing>) -> Result<GoldEntry> {
@@ -122,7 +143,10 @@ async fn refresh_model(run: &Run, upstream: &Upstream<'_>, mut looked: Option<St
         // The gold table first, then its inputs.
         let (standing, inputs) = match looked.take() {
             Some(standing) => (standing, upstream.seen(&run.tables, &run.project)),
-            None => (Standing(table.glance().await?), upstream.glance(&run.tables, &run.project).await?),
+            None => {
+                let standing = Standing { snapshot: table.glance().await?, at: Instant::now() };
+                (standing, upstream.glance(&run.tables, &run.project).await?)
+            }
         };
         if let Some(entry) = settle(run, upstream, (&table, &standing, &inputs)).await? {
             return Ok(entry);
@@ -141,25 +165,32 @@ async fn settle(
     upstream: &Upstream<'_>,
     (table, standing, inputs): (&Table, &Standing, &Inputs),
 ) -> Result<Option<GoldEntry>> {
-    let version = standing.0.as_ref().map(|standing| standing.version);
+    let version = standing.snapshot.as_ref().map(|standing| standing.version);
     let name = &upstream.model.name;
     let entry = |version, status, reason| {
         Ok(Some(GoldEntry { table: name.clone(), version, status, reason, warnings: Vec::new() }))
     };
-    if standing.0.as_deref().and_then(|standing| recorded(&standing.properties)).as_ref() == Some(inputs) {
+    if standing.snapshot.as_deref().and_then(|standing| recorded(&standing.properties)).as_ref() == Some(inputs) {
         return entry(version, GoldStatus::Fresh, None);
     }
-    if let Some(reason) = withheld(&run.lake, name, inputs)? {
+    // Of a version that this run made since nobody has had the time to say anything; if somebody did, it is said again.
+    let is_own = |(zone, name): &(&str, String)| {
+        run.tables.table(&format!("{zone}/{name}")).is_committed_since(standing.at)
+    };
+    if !upstream.tables.iter().any(is_own)
+        && let Some(reason) = withheld(&run.lake, name, inputs)?
+    {
         return entry(version, GoldStatus::Withheld, Some(reason));
     }
     let former = table.load_seen().await?;
     let identity = |at: Option<&Arc<Snapshot>>| at.map(|at| (at.id.clone(), at.version));
-    if identity(former.as_ref()) != identity(standing.0.as_ref()) {
+    if identity(former.as_ref()) != identity(standing.snapshot.as_ref()) {
         // It moved on after the look, and what it was computed from may be newer than what was seen.
         return Ok(None);
     }
     let pinned = upstream.pin(&run.tables, &run.project).await?;
-    let refresh = Refresh { run, upstream, table, former: former.as_deref(), pinned: &pinned };
+    let (former, looked_at) = (former.as_deref(), standing.at);
+    let refresh = Refresh { run, upstream, table, former, looked_at, pinned: &pinned };
     let refreshed = refresh.run().await;
     run.engine()?.release();
     match refreshed {
@@ -206,6 +237,7 @@ struct Refresh<'a> {
     upstream: &'a Upstream<'a>,
     table: &'a Table,
     former: Option<&'a Snapshot>,
+    looked_at: Instant,
     pinned: &'a Pinned,
 }
 
@@ -298,15 +330,18 @@ impl Refresh<'_> {
         Ok(failures.iter().map(Failure::text).collect())
     }
 
-    /// Commits to exactly the version after the one that was loaded before the inputs were pinned.
+    /// Commits to exactly the version after the one that was loaded before the inputs were pinned. The project was in force
+    /// after that: a newer one's first commit follows it, or makes this one fail.
     async fn commit(&self, computed: &Computed) -> Result<Option<u64>> {
-        self.run.lake.publish(&self.table.name, &computed.add)?;
+        let (lake, add) = (&*self.run.lake, &computed.add);
+        let (sent, in_force) = both(|| lake.publish(&self.table.name, add), || self.run.check_in_force(self.looked_at));
+        sent?;
+        in_force?;
         let inputs = serde_json::to_string(&self.pinned.inputs).unwrap_or_default();
         let base = self.former.map(|former| (former.id.clone(), former.version));
         let (snapshot, committed) = self
             .table
             .commit((self.run.patience(), Needs::Files), |snapshot, _| {
-                self.run.check_in_force()?;
                 if snapshot.map(|snapshot| (snapshot.id.clone(), snapshot.version)) != base {
                     return Ok(Decision::Leave(false));
                 }

@@ -9,16 +9,18 @@ use records::Passed;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
-use crate::claims::{Claims, Look};
+use crate::claims::{Claims, Look, Sight};
 use crate::contract::Contract;
 use crate::error::{Class, Error, Result};
 use crate::gold;
-use crate::lake::{Lake, parallel};
+use crate::lake::{Lake, both, parallel};
 use crate::measures::Measures;
 use crate::project::Project;
 use crate::publish::{CONTRACT, Claimed, Outcome, Published, publish};
+use crate::quarantine;
 use crate::receipt::{self, GoldEntry, GoldStatus, Receipt, State, Status};
-use crate::run::Run;
+use crate::run::{Part, Run};
+use crate::snapshot::Needs;
 use crate::source::Source;
 use crate::table::backoff;
 
@@ -93,6 +95,8 @@ struct Walk<'a> {
     summary: Summary,
     claims: Claims<'a>,
     restless: HashMap<String, u32>,
+    /// Gold as it stood when objects were looked at last.
+    looked: Option<gold::Looked>,
     /// Gold as the last batch left it, while nothing was looked at since.
     latest: Option<Vec<GoldEntry>>,
     /// The present fingerprint of each source, by table.
@@ -111,6 +115,7 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         summary: Summary::default(),
         claims: Claims::new(run, request.again),
         restless: HashMap::new(),
+        looked: None,
         latest: None,
         fingerprints: HashMap::new(),
     };
@@ -119,9 +124,9 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
     let mut quiet_since = Instant::now();
     let mut round = 0;
     while !pending.is_empty() {
-        let looked = Instant::now();
+        let began = Instant::now();
         let (batch, held) = walk.claim(&mut pending);
-        walk.summary.measures.step("look", looked.elapsed());
+        walk.summary.measures.step("look", began.elapsed());
         if batch.is_empty() {
             if quiet_since.elapsed() > run.patience() {
                 walk.give_up(held);
@@ -144,6 +149,25 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
     walk.summary.measures.conflicts = run.tables.conflicts() - conflicts;
     walk.summary.measures.bytes_out = run.lake.published() - published;
     Ok(walk.summary)
+}
+
+/// Looks at gold, and at the tables that objects with these keys would go to: what is known before the claims need not be
+/// looked at after them. Tables of a folder are looked at when they are needed.
+fn look_ahead(run: &Part, keys: &[String]) -> Result<gold::Looked> {
+    let sources = keys.iter().filter(|_| !run.lake.is_local()).filter_map(|key| Source::of_key(&run.project, key).ok());
+    let mut tables: BTreeSet<String> = sources.flat_map(|source| source.tables()).collect();
+    if !tables.is_empty() {
+        tables.insert(quarantine::PATH.to_owned());
+    }
+    let tables: Vec<String> =
+        tables.into_iter().filter(|table| !run.tables.table(table).is_fresh(Needs::Files)).collect();
+    let runtime = Handle::current();
+    let look = || {
+        let _inside = runtime.enter();
+        run.tables.look(&tables, Needs::Files)
+    };
+    let (seen, gold) = both(look, || gold::look(run));
+    seen.and(gold)
 }
 
 impl Walk<'_> {
@@ -198,7 +222,7 @@ impl Walk<'_> {
         let (mut batch, mut held) = (Vec::new(), Vec::new());
         while batch.len() < limit && !pending.is_empty() {
             let keys: Vec<String> = pending.drain(..pending.len().min(limit - batch.len())).collect();
-            for (key, look) in keys.iter().zip(self.look_at(&keys)) {
+            for (key, look) in self.look_at(&keys) {
                 self.sort_out(key, look, (&mut batch, &mut held));
             }
         }
@@ -206,11 +230,24 @@ impl Walk<'_> {
         (batch, held)
     }
 
-    /// Looks at keys, at as many at once as is worth it.
-    fn look_at(&self, keys: &[String]) -> Vec<Result<Look>> {
-        let (claims, runtime) = (&self.claims, Handle::current());
-        let look = |key: &String| runtime.block_on(claims.look(key));
-        block_in_place(|| parallel(self.run.lake.width(), keys, look))
+    /// Looks at keys, at as many at once as is worth it, and at the tables beside them; then claims those with work.
+    fn look_at<'k>(&mut self, keys: &'k [String]) -> Vec<(&'k String, Result<Look>)> {
+        let (part, claims): (&Part, _) = (self.run, &self.claims);
+        let (width, runtime) = (part.lake.width(), Handle::current());
+        let see = || parallel(width, keys, |key| claims.see(key));
+        let (sights, looked) = block_in_place(|| both(see, || look_ahead(part, keys)));
+        self.looked = looked.inspect_err(|error| tracing::debug!(error = error.chain(), "no look ahead")).ok();
+        let (mut seen, mut looks) = (Vec::new(), Vec::new());
+        for (key, sight) in keys.iter().zip(sights) {
+            match sight {
+                Ok(sight) => seen.push((key, sight)),
+                Err(error) => looks.push((key, Err(error))),
+            }
+        }
+        let claim = |(key, sight): &(&String, Sight)| runtime.block_on(claims.claim(key, sight));
+        let claimed = block_in_place(|| parallel(width, &seen, claim));
+        looks.extend(seen.into_iter().map(|(key, _)| key).zip(claimed));
+        looks
     }
 
     fn sort_out(&mut self, key: &str, look: Result<Look>, (batch, held): (&mut Vec<Claimed>, &mut Vec<String>)) {
@@ -318,7 +355,7 @@ impl Walk<'_> {
     /// Refreshes gold; the summary keeps what the run did to each table.
     async fn refresh_gold(&mut self) -> Result<Vec<GoldEntry>> {
         let began = Instant::now();
-        let now = gold::refresh(self.run).await?;
+        let now = gold::refresh(self.run, self.looked.take()).await?;
         self.summary.measures.step("gold", began.elapsed());
         let former = std::mem::replace(&mut self.summary.gold, now.clone());
         for entry in &mut self.summary.gold {

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::commit::{Commit, Fence, Note};
 use crate::contract::Contract;
@@ -13,13 +13,10 @@ use crate::error::{Error, Result};
 use crate::lake::{Lake, RawObject, both, parallel};
 use crate::quarantine;
 use crate::receipt::{SilverEntry, Stored};
-use crate::run::{Run, new_engine};
+use crate::run::{FRESH, Run, new_engine};
 use crate::silver::{Lazy, Looked, Opened, SilverRows, Surveyed, Work};
 use crate::snapshot::{Definition, Needs, Snapshot};
 use crate::source::Source;
-
-/// How old a look at the project in force may be when the data files are sent: a newer project moves no table.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// The table property that keeps a source's contract.
 pub const CONTRACT: &str = "pintail.contract";
@@ -40,6 +37,15 @@ pub struct Claimed {
     pub stays: bool,
     /// When its processing began.
     pub started_at: chrono::DateTime<chrono::Utc>,
+    /// Before the claim was written.
+    pub since: Instant,
+}
+
+impl Claimed {
+    /// Whether nobody had the object before: no table holds anything of it.
+    fn is_first(&self) -> bool {
+        !self.taken_over && self.stored.done().is_none()
+    }
 }
 
 /// An object whose rows are in the tables.
@@ -127,7 +133,9 @@ impl Publishing<'_> {
         let all: Vec<String> = tables.iter().cloned().chain([quarantine::PATH.to_owned()]).collect();
         // The commit will ask which files a bucket's table has, a folder's only where it holds some of the group.
         let needs = if self.run.lake.is_local() { Needs::Glance } else { Needs::Files };
-        self.run.tables.look(&all, needs)?;
+        let is_first = self.group.iter().all(Claimed::is_first);
+        let unseen = all.into_iter().filter(|table| !is_first || !self.run.tables.table(table).is_fresh(needs));
+        self.run.tables.look(&unseen.collect::<Vec<_>>(), needs)?;
         for table in tables {
             if let Some(snapshot) = self.run.tables.table(&table).seen() {
                 stored.insert(table, snapshot.definition());
@@ -239,9 +247,10 @@ impl Publishing<'_> {
         let objects: Vec<RawObject> = self.group.iter().filter_map(|claimed| claimed.object.clone()).collect();
         let upload = || parallel(lake.width(), &files, |(table, files)| lake.publish(table, files));
         let look = || parallel(lake.width(), &objects, |object| is_still(lake, object));
+        let known = tables.iter().map(|table| self.run.tables.table(table).seen_at()).max().flatten();
         let began = Instant::now();
         let (sent, (still, fence)) =
-            both(upload, || both(look, || Fence::see(self.run, &mut self.group, &mut self.outcome)));
+            both(upload, || both(look, || Fence::after(known, self.run, &mut self.group, &mut self.outcome)));
         sent.into_iter().collect::<Result<()>>()?;
         let mut fence = fence?;
         if began.elapsed() > FRESH {

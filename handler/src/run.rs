@@ -2,8 +2,8 @@
 
 use std::cell::OnceCell;
 use std::ops::Deref;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -42,7 +42,12 @@ pub struct Part {
     /// How much time it has.
     pub budget: Budget,
     in_force: InForce,
+    /// When it was seen last that the project is in force.
+    seen_in_force: Arc<Mutex<Instant>>,
 }
+
+/// How long what was seen may count without another look, where a look costs a request and others are at work.
+pub const FRESH: Duration = Duration::from_secs(1);
 
 impl Deref for Run {
     type Target = Part;
@@ -76,12 +81,13 @@ impl Warm {
     /// [`Error::Superseded`], [`Error::Io`], [`Error::Document`].
     pub fn begin(self, started_at: DateTime<Utc>, budget: Budget) -> Result<Run> {
         let Self { lake, tables, project, settings, engine, rested } = self;
+        let seen_in_force = Arc::new(Mutex::new(Instant::now()));
         let in_force = put_in_force(&lake, &project, &settings)?;
         let attempt = Arc::new(Attempt::begin(&lake, rested)?);
         if let Some(engine) = engine.get() {
             engine.stop_at(budget.end());
         }
-        let part = Part { lake, tables, project, settings, attempt, started_at, budget, in_force };
+        let part = Part { lake, tables, project, settings, attempt, started_at, budget, in_force, seen_in_force };
         Ok(Run { part, engine })
     }
 }
@@ -139,13 +145,20 @@ impl Run {
         new_engine(&self.lake, &self.project, &self.settings, threads)
     }
 
-    /// Part of fencing: a run whose project is no longer in force publishes nothing.
+    /// Part of fencing: a run whose project is no longer in force publishes nothing. That it was in force after `since`,
+    /// as was seen a moment ago, is enough.
     ///
     /// # Errors
     /// [`Error::Superseded`].
-    pub fn check_in_force(&self) -> Result<()> {
+    pub fn check_in_force(&self, since: Instant) -> Result<()> {
+        let mut seen = self.seen_in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen > since && seen.elapsed() < FRESH {
+            return Ok(());
+        }
+        let asked = Instant::now();
         let now = in_force(&self.lake)?;
         if now.as_ref().is_some_and(|now| now.revision == self.in_force.revision) {
+            *seen = asked;
             return Ok(());
         }
         Err(Error::Superseded { name: now.map(|now| now.name).unwrap_or_default() })

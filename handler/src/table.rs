@@ -23,6 +23,7 @@ use tokio::task::block_in_place;
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::lake::{InUse, Lake, SeenCommits, parallel};
+use crate::run::FRESH;
 use crate::snapshot::{Change, File, Needs, Snapshot, twice_named};
 use crate::stored;
 
@@ -51,6 +52,8 @@ pub struct Table {
 struct Seen {
     found: Option<(Arc<Snapshot>, String)>,
     at: Instant,
+    /// Whether it is a commit of ours, and nothing was looked at since.
+    is_own: bool,
 }
 
 impl Seen {
@@ -198,6 +201,21 @@ impl Table {
         self.last()?.snapshot()
     }
 
+    /// When it was seen last.
+    pub fn seen_at(&self) -> Option<Instant> {
+        self.last().map(|seen| seen.at)
+    }
+
+    /// Whether it was seen a moment ago, as far as is needed.
+    pub fn is_fresh(&self, needs: Needs) -> bool {
+        self.last().is_some_and(|seen| seen.has(needs) && seen.at.elapsed() < FRESH)
+    }
+
+    /// Whether its newest version that is known is one that this process committed after a time.
+    pub fn is_committed_since(&self, time: Instant) -> bool {
+        self.last().is_some_and(|seen| seen.is_own && seen.at > time)
+    }
+
     fn last(&self) -> Option<Seen> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -221,19 +239,19 @@ impl Table {
     }
 
     fn remember(&self, found: Option<(Arc<Snapshot>, String)>) -> Seen {
-        let seen = Seen { found, at: Instant::now() };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen.clone());
+        let seen = Seen { found, at: Instant::now(), is_own: false };
+        self.keep(Some(seen.clone()));
         seen
     }
 
+    fn keep(&self, seen: Option<Seen>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
     /// Remembers a version, unless its commit cannot be told from another table's.
-    fn remember_version(&self, snapshot: &Arc<Snapshot>, commit: Option<String>) {
-        match commit {
-            Some(commit) => {
-                self.remember(Some((Arc::clone(snapshot), commit)));
-            }
-            None => *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None,
-        }
+    fn remember_version(&self, snapshot: &Arc<Snapshot>, commit: Option<String>, is_own: bool) {
+        let found = commit.map(|commit| Some((Arc::clone(snapshot), commit)));
+        self.keep(found.map(|found| Seen { found, at: Instant::now(), is_own }));
     }
 
     /// What tells the commit of a version, by the log through which it was read or written.
@@ -341,7 +359,7 @@ impl Table {
         }
         opened.map_err(delta_error(&self.name))?;
         let snapshot = Arc::new(self.snapshot(&table)?);
-        self.remember_version(&snapshot, self.commit_of(snapshot.version, &log));
+        self.remember_version(&snapshot, self.commit_of(snapshot.version, &log), false);
         Ok(Some(snapshot))
     }
 
@@ -397,7 +415,7 @@ impl Table {
                     if let Err(error) = self.checkpoint(version).await {
                         tracing::warn!(table = self.name, error = error.chain(), "no checkpoint was written");
                     }
-                    self.remember_version(&after, self.commit_of(version, &log));
+                    self.remember_version(&after, self.commit_of(version, &log), true);
                     return Ok((Some(after), note));
                 }
                 Err(TransactionError::VersionAlreadyExists(_)) => {
