@@ -247,7 +247,8 @@ impl Publishing<'_> {
         let objects: Vec<RawObject> = self.group.iter().filter_map(|claimed| claimed.object.clone()).collect();
         let upload = || parallel(lake.width(), &files, |(table, files)| lake.publish(table, files));
         let look = || parallel(lake.width(), &objects, |object| is_still(lake, object));
-        let known = tables.iter().map(|table| self.run.tables.table(table).seen_at()).max().flatten();
+        let seen = tables.iter().map(|table| self.run.tables.table(table).seen_at());
+        let known = seen.collect::<Option<BTreeSet<_>>>().and_then(|mut seen| seen.pop_last());
         let began = Instant::now();
         let (sent, (still, fence)) =
             both(upload, || both(look, || Fence::after(known, self.run, &mut self.group, &mut self.outcome)));
