@@ -119,7 +119,9 @@ mod tests {
             ("\"a;b\",c\n\"1;2\",3\n", ',', '"'),
             ("a\n1\n", ',', '"'),
             ("a,b\n'1,5',2\n", ',', '\''),
+            ("a,b\n'12,5',23456789\n", ',', '\''),
             ("a,b\nit's,that's\n", ',', '"'),
+            (&format!("{};b\n1;2\n", "a".repeat(2000)), ';', '"'),
             ("", ',', '"'),
         ] {
             assert_eq!(found(text, &Options::default()), (delimiter, quote), "{text:?}");

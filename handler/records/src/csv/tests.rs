@@ -1,8 +1,11 @@
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 
+use crate::infer::Guess;
 use crate::trial::{Trial, column, options, reasons, shown, texts};
-use crate::{Depth, Error, Format, MemoryInput, Options, Passed, Plan, Ragged, Type, read, read_on, survey};
+use crate::{
+    Depth, Error, Format, MemoryInput, Options, Passed, Plan, Ragged, Type, Unforeseen, read, read_on, survey,
+};
 
 fn csv(text: &str) -> Trial {
     Trial::new(text.as_bytes(), options(Format::Csv))
@@ -169,6 +172,41 @@ fn columns_without_names_are_counted() {
     assert_eq!((found.records, found.positional), (Some(2), true));
     let outcome = Trial::new(b"1,x\n2\n", headless).plan(&[("column0", "BIGINT")]).read();
     assert_eq!(reasons(&outcome), [(2, "has 1 field, the first record has 2".to_owned())]);
+}
+
+#[test]
+fn columns_are_counted_in_the_first_sound_record() {
+    let headless = Options { header: false, ..Options::default() };
+    let outcome = Trial::new(b"1,x\"y,2\n1,x\n2,y\n", headless).plan(&[("column1", "VARCHAR")]).read();
+    assert_eq!(outcome.record_numbers, [2, 3]);
+}
+
+#[test]
+fn a_null_token_may_be_a_columns_name() {
+    let mut trial = csv("NA,b\n1,NA\n").plan(&[("NA", "BIGINT"), ("b", "VARCHAR")]);
+    trial.options.null_tokens = vec!["NA".to_owned()];
+    let outcome = trial.read();
+    assert_eq!((shown(&outcome, 0), texts(&outcome, 1)), (vec!["1".to_owned()], vec![None]));
+}
+
+#[test]
+fn a_value_that_a_guess_does_not_hold_is_unforeseen_where_it_is_text() {
+    let mut guess = Guess::default();
+    guess.0.add_text("1");
+    for (records, unforeseen) in [
+        ("1,x\n,x\n2,x\n", None),
+        ("1,x\nx,x\n2,x\n", Some("a")),
+        ("x,x\n1,x\n", Some("a")),
+        ("1,x\nx,\0\n2,x\n", None),
+        ("1,\0\nx,x\n2,x\n", Some("a")),
+    ] {
+        let mut trial = csv(&format!("a,b\n{records}")).plan(&[("a", "BIGINT"), ("b", "VARCHAR")]);
+        trial.plan.guesses.insert(0, guess);
+        let mut reader = read(&trial.input, &trial.options, &trial.plan).unwrap();
+        assert!(reader.by_ref().all(|batch| batch.is_ok()));
+        let expected = unforeseen.map(|name| Unforeseen::Value(name.to_owned()));
+        assert_eq!(reader.unforeseen(), expected.as_ref(), "{records:?}");
+    }
 }
 
 #[test]
