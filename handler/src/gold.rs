@@ -174,9 +174,8 @@ async fn settle(
         return entry(version, GoldStatus::Fresh, None);
     }
     // Of a version that this run made since nobody has had the time to say anything; if somebody did, it is said again.
-    let is_own = |(zone, name): &(&str, String)| {
-        run.tables.table(&format!("{zone}/{name}")).is_committed_since(standing.at)
-    };
+    let is_own =
+        |(zone, name): &(&str, String)| run.tables.table(&format!("{zone}/{name}")).is_committed_since(standing.at);
     if !upstream.tables.iter().any(is_own)
         && let Some(reason) = withheld(&run.lake, name, inputs)?
     {
