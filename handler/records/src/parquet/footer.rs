@@ -157,19 +157,23 @@ fn refuse_unread(metadata: &ParquetMetaData) -> Result<(), Error> {
 
 /// The schema with microseconds for 96-bit timestamps; `None` where there are none.
 fn without_old_timestamps(metadata: &ArrowReaderMetadata) -> Option<Schema> {
-    let root = metadata.metadata().file_metadata().schema_descr().root_schema();
-    let mut changed = false;
-    let fields: Vec<Field> = metadata
-        .schema()
-        .fields()
-        .iter()
-        .zip(root.get_fields())
-        .map(|(field, parquet)| {
-            let old = parquet.is_primitive() && parquet.get_physical_type() == Physical::INT96;
-            changed |= old;
-            let field = field.as_ref().clone();
-            if old { field.with_data_type(DataType::Timestamp(TimeUnit::Microsecond, None)) } else { field }
-        })
-        .collect();
-    changed.then(|| Schema::new(fields))
+    let leaves = metadata.metadata().file_metadata().schema_descr().columns();
+    let mut old = leaves.iter().map(|leaf| leaf.physical_type() == Physical::INT96);
+    let any = old.clone().any(|old| old);
+    let fields = metadata.schema().fields();
+    any.then(|| Schema::new(fields.iter().map(|field| with_microseconds(field, &mut old)).collect::<Vec<_>>()))
+}
+
+/// A field of which the next leaves tell whether they are 96-bit timestamps.
+fn with_microseconds(field: &Field, old: &mut impl Iterator<Item = bool>) -> Field {
+    let data_type = match field.data_type() {
+        DataType::List(element) => DataType::List(Arc::new(with_microseconds(element, old))),
+        DataType::Map(entries, sorted) => DataType::Map(Arc::new(with_microseconds(entries, old)), *sorted),
+        DataType::Struct(fields) => {
+            DataType::Struct(fields.iter().map(|field| with_microseconds(field, old)).collect())
+        }
+        _ if old.next() == Some(true) => DataType::Timestamp(TimeUnit::Microsecond, None),
+        other => other.clone(),
+    };
+    field.clone().with_data_type(data_type)
 }
