@@ -214,3 +214,22 @@ fn old_timestamps_in_lists_and_structs_reach_the_year_9999() {
         ("[9999-12-31T00:00:00.500]".to_owned(), "{i: 7, t: 9999-12-31T00:00:00.500}".to_owned())
     );
 }
+
+#[test]
+fn a_map_has_each_key_once() {
+    use arrow::array::{MapBuilder, StringBuilder};
+
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for keys in [["1", "2"], ["1", "1"], ["1", "01"]] {
+        for key in keys {
+            maps.keys().append_value(key);
+            maps.values().append_value("x");
+        }
+        maps.append(true).unwrap();
+    }
+    let maps: ArrayRef = Arc::new(maps.finish());
+    for (data_type, accepted) in [("MAP(VARCHAR, VARCHAR)", &[1, 3][..]), ("MAP(INTEGER, VARCHAR)", &[1])] {
+        let outcome = parquet(vec![("m", Arc::clone(&maps))]).plan(&[("m", data_type)]).read();
+        assert_eq!(outcome.record_numbers, accepted, "{data_type}: {:?}", outcome.rejects);
+    }
+}
