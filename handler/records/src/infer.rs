@@ -7,8 +7,8 @@ use crate::convert::floats::parse_double;
 use crate::convert::temporal::{parse_date, parse_moment};
 use crate::types::Type;
 
-/// Digits that a double surely gives back.
-const DIGITS: usize = 17;
+/// The most digits of a double.
+const DIGITS: usize = 767;
 
 /// Integers up to here are all held by a double.
 const EXACT: u64 = 1 << 53;
@@ -173,9 +173,19 @@ fn classify_number(text: &str) -> Option<Sketch> {
     if fraction.is_some_and(|digits| digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit())) {
         return None;
     }
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let significant = digits.trim_start_matches('0').trim_end_matches('0').len();
-    (significant <= DIGITS && parse_double(text).is_ok()).then_some(Sketch::Double)
+    let value = parse_double(text).ok()?;
+    gives_back(value, &significant(mantissa)).then_some(Sketch::Double)
+}
+
+/// The digits of a mantissa from the first to the last that is not zero.
+fn significant(mantissa: &str) -> String {
+    mantissa.replace(['-', '.'], "").trim_matches('0').to_owned()
+}
+
+/// Whether these are the digits of a double: as few as it can be told by, or correctly rounded to as many as there are.
+fn gives_back(value: f64, digits: &str) -> bool {
+    let is = |written: String| written.split('e').next().is_some_and(|mantissa| significant(mantissa) == digits);
+    digits.len() <= DIGITS && (is(format!("{value:e}")) || is(format!("{value:.*e}", digits.len().saturating_sub(1))))
 }
 
 #[cfg(test)]
@@ -218,7 +228,13 @@ mod tests {
             (&["nan"], "VARCHAR"),
             (&["1e999"], "VARCHAR"),
             (&["0.123456789012345678"], "VARCHAR"),
-            (&["0.12345678901234567"], "DOUBLE"),
+            (&["0.12345678901234567"], "VARCHAR"),
+            (&["0.12345678901234568"], "DOUBLE"),
+            (&["0.10000000000000001", "5.684341886080802e-14", "1.50", "4.9406564584124654e-324", "0.0"], "DOUBLE"),
+            (&["9007199254740993.5"], "VARCHAR"),
+            (&["12345678901234567.0"], "VARCHAR"),
+            (&["1.2345678901234e-320"], "VARCHAR"),
+            (&[format!("0.{}", "1".repeat(70_000)).as_str()], "VARCHAR"),
             (&["9223372036854775807"], "BIGINT"),
             (&["9223372036854775808"], "VARCHAR"),
             (&["2024-01-01"], "DATE"),
