@@ -31,7 +31,7 @@ pub(crate) mod booleans;
 pub(crate) mod cell;
 pub(crate) mod cells;
 pub(crate) mod characters;
-mod comma;
+pub(crate) mod comma;
 pub(crate) mod decimals;
 pub(crate) mod few;
 pub(crate) mod floats;

@@ -2,6 +2,7 @@
 
 use crate::convert::booleans::parse_boolean;
 use crate::convert::characters::parse_string;
+use crate::convert::comma::write_point;
 use crate::convert::few::Few;
 use crate::convert::floats::parse_double;
 use crate::convert::temporal::{parse_date, parse_moment};
@@ -46,9 +47,9 @@ impl Sketch {
         }
     }
 
-    /// Adds a value written as text.
-    pub(crate) fn add_text(&mut self, text: &str) {
-        *self = self.with_text(text);
+    /// Adds a value written as text, where numbers have this mark before their fraction.
+    pub(crate) fn add_text(&mut self, text: &str, mark: u8) {
+        *self = self.with_text(text, mark);
     }
 
     /// Adds a value written as JSON. A string of digits stays text: whoever quotes a number means it.
@@ -56,9 +57,10 @@ impl Sketch {
         *self = self.with_json(json);
     }
 
-    fn with_text(self, text: &str) -> Self {
-        let settled = self.settles(|| is_short_number(text), || parse_date(text).is_some());
-        if settled { self } else { self.merge(classify_text(text)) }
+    fn with_text(self, text: &str, mark: u8) -> Self {
+        let number = || is_short_number(text).filter(|fraction| mark == b'.' || !fraction);
+        let settled = self.settles(number, || parse_date(text).is_some());
+        if settled { self } else { self.merge(classify_text(text, mark)) }
     }
 
     fn with_json(self, json: &str) -> Self {
@@ -103,8 +105,8 @@ impl Guess {
     }
 
     /// Whether the type would be the same with this value among the first ones.
-    pub(crate) fn holds_text(self, text: &str) -> bool {
-        self.stays(self.0.with_text(text))
+    pub(crate) fn holds_text(self, text: &str, mark: u8) -> bool {
+        self.stays(self.0.with_text(text, mark))
     }
 
     /// As [`Guess::holds_text`], for a value written as JSON.
@@ -131,9 +133,14 @@ fn is_short_number(text: &str) -> Option<bool> {
     (is_written && is_short && !is_minus_zero).then_some(has_fraction)
 }
 
-fn classify_text(text: &str) -> Sketch {
+fn classify_text(text: &str, mark: u8) -> Sketch {
+    let mut pointed = String::new();
+    let mut number = || match mark {
+        b'.' => classify_number(text),
+        _ => write_point(text, mark, &mut pointed).then(|| classify_number(&pointed)).flatten(),
+    };
     match text.as_bytes().first() {
-        Some(b'0'..=b'9' | b'-') => classify_number(text).or_else(|| classify_time(text)).unwrap_or(Sketch::Text),
+        Some(b'0'..=b'9' | b'-') => number().or_else(|| classify_time(text)).unwrap_or(Sketch::Text),
         Some(_) if parse_boolean(text).is_some() => Sketch::Boolean,
         _ => Sketch::Text,
     }
@@ -195,7 +202,7 @@ mod tests {
     fn infer(texts: &[&str]) -> String {
         let mut sketch = Sketch::default();
         for text in texts {
-            sketch.add_text(text);
+            sketch.add_text(text, b'.');
         }
         sketch.conclude().to_string()
     }
@@ -255,6 +262,24 @@ mod tests {
             (&["2024-01-01", "2024-02-30"], "VARCHAR"),
         ] {
             assert_eq!(infer(texts), name, "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_the_mark_that_is_declared() {
+        for (texts, name) in [
+            (&["1,5", "2"][..], "DOUBLE"),
+            (&["1.5"], "VARCHAR"),
+            (&["1,5", "1.5"], "VARCHAR"),
+            (&["1", "2"], "BIGINT"),
+            (&["1.000,5"], "VARCHAR"),
+            (&["2024-01-01 10:00:00.5"], "TIMESTAMP"),
+        ] {
+            let mut sketch = Sketch::default();
+            for text in texts {
+                sketch.add_text(text, b',');
+            }
+            assert_eq!(sketch.conclude().to_string(), name, "{texts:?}");
         }
     }
 
