@@ -31,7 +31,7 @@ pub(crate) mod booleans;
 pub(crate) mod cell;
 pub(crate) mod cells;
 pub(crate) mod characters;
-mod comma;
+pub(crate) mod comma;
 pub(crate) mod decimals;
 pub(crate) mod few;
 pub(crate) mod floats;
@@ -195,7 +195,8 @@ fn create_formatted(data_type: &Type, format: &str) -> Result<Box<dyn Slot>, Str
 ///
 /// The words for dates and times: `%Y %y %m %b %B %d %j %a %A` for dates, `%H %I %p %M %S %f %g` for times (`%f` 1 to 6
 /// digits of a fraction, `%g` 1 to 3), `%z` for the zone (`+HH:MM`, `+HHMM`, `+HH`, `Z`); `%F %D %T %R` for the usual
-/// groups; `%%`. A `-` after the percent sign changes nothing: numbers may always be short. For a BLOB: `hex`, `base64`.
+/// groups; `%%`. A `-` after the percent sign changes nothing: numbers may be short where no other number stands right beside
+/// them. For a BLOB: `hex`, `base64`.
 ///
 /// # Errors
 /// With what is wrong, for whoever declared it.

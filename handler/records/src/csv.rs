@@ -50,6 +50,7 @@ fn reading(options: &Options) -> Reading {
         escape: options.escape.unwrap_or(quote),
         null_tokens: options.null_tokens.clone(),
         trim: options.trim,
+        decimal: options.decimal.unwrap_or(b'.'),
     }
 }
 

@@ -2,13 +2,14 @@
 
 use crate::convert::booleans::parse_boolean;
 use crate::convert::characters::parse_string;
+use crate::convert::comma::write_point;
 use crate::convert::few::Few;
 use crate::convert::floats::parse_double;
 use crate::convert::temporal::{parse_date, parse_moment};
 use crate::types::Type;
 
-/// Digits that a double surely gives back.
-const DIGITS: usize = 17;
+/// The most digits of a double.
+const DIGITS: usize = 767;
 
 /// Integers up to here are all held by a double.
 const EXACT: u64 = 1 << 53;
@@ -46,9 +47,9 @@ impl Sketch {
         }
     }
 
-    /// Adds a value written as text.
-    pub(crate) fn add_text(&mut self, text: &str) {
-        *self = self.with_text(text);
+    /// Adds a value written as text, where numbers have this mark before their fraction.
+    pub(crate) fn add_text(&mut self, text: &str, mark: u8) {
+        *self = self.with_text(text, mark);
     }
 
     /// Adds a value written as JSON. A string of digits stays text: whoever quotes a number means it.
@@ -56,9 +57,10 @@ impl Sketch {
         *self = self.with_json(json);
     }
 
-    fn with_text(self, text: &str) -> Self {
-        let settled = self.settles(|| is_short_number(text), || parse_date(text).is_some());
-        if settled { self } else { self.merge(classify_text(text)) }
+    fn with_text(self, text: &str, mark: u8) -> Self {
+        let number = || is_short_number(text).filter(|fraction| mark == b'.' || !fraction);
+        let settled = self.settles(number, || parse_date(text).is_some());
+        if settled { self } else { self.merge(classify_text(text, mark)) }
     }
 
     fn with_json(self, json: &str) -> Self {
@@ -103,8 +105,8 @@ impl Guess {
     }
 
     /// Whether the type would be the same with this value among the first ones.
-    pub(crate) fn holds_text(self, text: &str) -> bool {
-        self.stays(self.0.with_text(text))
+    pub(crate) fn holds_text(self, text: &str, mark: u8) -> bool {
+        self.stays(self.0.with_text(text, mark))
     }
 
     /// As [`Guess::holds_text`], for a value written as JSON.
@@ -131,9 +133,14 @@ fn is_short_number(text: &str) -> Option<bool> {
     (is_written && is_short && !is_minus_zero).then_some(has_fraction)
 }
 
-fn classify_text(text: &str) -> Sketch {
+fn classify_text(text: &str, mark: u8) -> Sketch {
+    let mut pointed = String::new();
+    let mut number = || match mark {
+        b'.' => classify_number(text),
+        _ => write_point(text, mark, &mut pointed).then(|| classify_number(&pointed)).flatten(),
+    };
     match text.as_bytes().first() {
-        Some(b'0'..=b'9' | b'-') => classify_number(text).or_else(|| classify_time(text)).unwrap_or(Sketch::Text),
+        Some(b'0'..=b'9' | b'-') => number().or_else(|| classify_time(text)).unwrap_or(Sketch::Text),
         Some(_) if parse_boolean(text).is_some() => Sketch::Boolean,
         _ => Sketch::Text,
     }
@@ -173,9 +180,19 @@ fn classify_number(text: &str) -> Option<Sketch> {
     if fraction.is_some_and(|digits| digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit())) {
         return None;
     }
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let significant = digits.trim_start_matches('0').trim_end_matches('0').len();
-    (significant <= DIGITS && parse_double(text).is_ok()).then_some(Sketch::Double)
+    let value = parse_double(text).ok()?;
+    gives_back(value, &significant(mantissa)).then_some(Sketch::Double)
+}
+
+/// The digits of a mantissa from the first to the last that is not zero.
+fn significant(mantissa: &str) -> String {
+    mantissa.replace(['-', '.'], "").trim_matches('0').to_owned()
+}
+
+/// Whether these are the digits of a double: as few as it can be told by, or correctly rounded to as many as there are.
+fn gives_back(value: f64, digits: &str) -> bool {
+    let is = |written: String| written.split('e').next().is_some_and(|mantissa| significant(mantissa) == digits);
+    digits.len() <= DIGITS && (is(format!("{value:e}")) || is(format!("{value:.*e}", digits.len().saturating_sub(1))))
 }
 
 #[cfg(test)]
@@ -185,7 +202,7 @@ mod tests {
     fn infer(texts: &[&str]) -> String {
         let mut sketch = Sketch::default();
         for text in texts {
-            sketch.add_text(text);
+            sketch.add_text(text, b'.');
         }
         sketch.conclude().to_string()
     }
@@ -218,7 +235,13 @@ mod tests {
             (&["nan"], "VARCHAR"),
             (&["1e999"], "VARCHAR"),
             (&["0.123456789012345678"], "VARCHAR"),
-            (&["0.12345678901234567"], "DOUBLE"),
+            (&["0.12345678901234567"], "VARCHAR"),
+            (&["0.12345678901234568"], "DOUBLE"),
+            (&["0.10000000000000001", "5.684341886080802e-14", "1.50", "4.9406564584124654e-324", "0.0"], "DOUBLE"),
+            (&["9007199254740993.5"], "VARCHAR"),
+            (&["12345678901234567.0"], "VARCHAR"),
+            (&["1.2345678901234e-320"], "VARCHAR"),
+            (&[format!("0.{}", "1".repeat(70_000)).as_str()], "VARCHAR"),
             (&["9223372036854775807"], "BIGINT"),
             (&["9223372036854775808"], "VARCHAR"),
             (&["2024-01-01"], "DATE"),
@@ -239,6 +262,24 @@ mod tests {
             (&["2024-01-01", "2024-02-30"], "VARCHAR"),
         ] {
             assert_eq!(infer(texts), name, "{texts:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_the_mark_that_is_declared() {
+        for (texts, name) in [
+            (&["1,5", "2"][..], "DOUBLE"),
+            (&["1.5"], "VARCHAR"),
+            (&["1,5", "1.5"], "VARCHAR"),
+            (&["1", "2"], "BIGINT"),
+            (&["1.000,5"], "VARCHAR"),
+            (&["2024-01-01 10:00:00.5"], "TIMESTAMP"),
+        ] {
+            let mut sketch = Sketch::default();
+            for text in texts {
+                sketch.add_text(text, b',');
+            }
+            assert_eq!(sketch.conclude().to_string(), name, "{texts:?}");
         }
     }
 

@@ -9,7 +9,7 @@ const KNOWN: [(&[u8], &str); 12] = [
     (b"Obj\x01", "Avro, which is not read; convert it to Parquet"),
     (b"PAR1", "Parquet; declare that format"),
     (b"PARE", "encrypted Parquet, which is not read"),
-    (b"ORC\x00", "ORC, which is not read; convert it to Parquet"),
+    (b"ORC", "ORC, which is not read; convert it to Parquet"),
     (b"\x1f\x8b", "packed with gzip; declare that compression"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd; declare that compression"),
     (b"BZh", "packed with bzip2; declare that compression"),
@@ -41,12 +41,13 @@ mod tests {
         for (bytes, sentence) in [
             (&b"PK\x03\x04\x14\0"[..], "the object is an Excel workbook (or another zip archive); export it as CSV"),
             (b"Obj\x01\x04\x14avro.codec", "the object is Avro, which is not read; convert it to Parquet"),
+            (b"ORC\n\x07\x12\x05\x08\xe8", "the object is ORC, which is not read; convert it to Parquet"),
             (b"BZh91AY&SY\x01\x02", "the object is packed with bzip2; declare that compression"),
         ] {
             let error = refuse_binary(bytes).unwrap_err();
             assert_eq!(error.to_string(), format!("unreadable: {sentence}"));
         }
-        for text in [&b"BZh,b\n1,2\n"[..], b"PAR1,PAR2\n", b"", b"PK,Obj\n"] {
+        for text in [&b"BZh,b\n1,2\n"[..], b"PAR1,PAR2\n", b"", b"PK,Obj\n", b"ORC,orcs\n"] {
             assert!(refuse_binary(text).is_ok(), "{text:?}");
         }
     }

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
-use encoding_rs::{Decoder, DecoderResult, Encoding, REPLACEMENT, UTF_8};
+use encoding_rs::{Decoder, DecoderResult, Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE};
 
 use crate::error::Error;
 use crate::signature::refuse_binary;
@@ -18,6 +18,9 @@ const MALFORMED: u8 = 0xFF;
 
 /// Bytes decoded at a time.
 const CHUNK: usize = 64 * 1024;
+
+/// How many letters beyond ASCII are not all UTF-8 by chance where an encoding writes them in several bytes.
+const LETTERS: usize = 4;
 
 /// Says what is wrong with an encoding's label, for whoever declared it.
 ///
@@ -45,9 +48,9 @@ pub(crate) fn open_text(mut plain: Box<dyn Read + Send>, label: Option<&str>) ->
         let (declared, found) = (encoding.name(), marked.name());
         return Err(Error::unreadable(format!("declared as {declared}, and it has the byte order mark of {found}")));
     }
-    if encoding.is_single_byte() && is_utf_8(&sample) {
+    if encoding != UTF_8 && is_rather_utf_8(encoding, &sample) {
         let declared = encoding.name();
-        return Err(Error::unreadable(format!("declared as {declared}, and what is no ASCII in it is UTF-8")));
+        return Err(Error::unreadable(format!("declared as {declared}, and it is UTF-8")));
     }
     let plain = io::Cursor::new(sample).chain(plain);
     if encoding == UTF_8 {
@@ -58,14 +61,21 @@ pub(crate) fn open_text(mut plain: Box<dyn Read + Send>, label: Option<&str>) ->
     Ok(Box::new(Decoding { plain, decoder, bytes: vec![0; CHUNK], start: 0, end: 0, over: false, pending: Vec::new() }))
 }
 
-/// Whether there are letters beyond ASCII and all of them are UTF-8; the last one may be cut.
-fn is_utf_8(sample: &[u8]) -> bool {
-    let sound = match std::str::from_utf8(sample) {
-        Ok(text) => text.len(),
-        Err(error) if error.error_len().is_none() => error.valid_up_to(),
-        Err(_) => 0,
+/// Whether a text is UTF-8, and not by chance while it is of another encoding.
+fn is_rather_utf_8(encoding: &'static Encoding, sample: &[u8]) -> bool {
+    let text = match std::str::from_utf8(sample) {
+        Ok(text) => text,
+        // The last letter may be cut.
+        Err(error) if error.error_len().is_none() => std::str::from_utf8(&sample[..error.valid_up_to()]).unwrap_or(""),
+        Err(_) => return false,
     };
-    !sample[..sound].is_ascii()
+    if encoding == UTF_16LE || encoding == UTF_16BE {
+        // Its line ends, digits and delimiters have a NUL each.
+        return !text.is_empty() && memchr::memchr(0, sample).is_none();
+    }
+    // Any two bytes may be a letter of an encoding that writes letters in two.
+    let few = if encoding.is_single_byte() { 1 } else { LETTERS };
+    text.chars().filter(|letter| !letter.is_ascii()).nth(few - 1).is_some()
 }
 
 /// A stream on its way through an encoding.
@@ -181,7 +191,9 @@ mod tests {
         for (bytes, label, reason) in [
             (&b"\xff\xfea\0"[..], Some("utf-8"), "declared as UTF-8, and it has the byte order mark of UTF-16LE"),
             (b"\xef\xbb\xbfa", Some("latin1"), "declared as windows-1252, and it has the byte order mark of UTF-8"),
-            ("Zürich".as_bytes(), Some("latin1"), "declared as windows-1252, and what is no ASCII in it is UTF-8"),
+            ("Zürich".as_bytes(), Some("latin1"), "declared as windows-1252, and it is UTF-8"),
+            ("Zürich, Köln, Gießen, Döbeln".as_bytes(), Some("shift_jis"), "declared as Shift_JIS, and it is UTF-8"),
+            (b"a,b\n1,2\n", Some("utf-16le"), "declared as UTF-16LE, and it is UTF-8"),
         ] {
             let error = open(bytes, label).err().map(|error| error.to_string());
             assert_eq!(error, Some(format!("unreadable: {reason}")));

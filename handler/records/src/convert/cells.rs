@@ -11,6 +11,8 @@ pub(crate) struct Reading {
     pub(crate) null_tokens: Vec<String>,
     /// Whether spaces and tabs around an unquoted field are no part of it.
     pub(crate) trim: bool,
+    /// What stands before the fraction of a number.
+    pub(crate) decimal: u8,
 }
 
 impl Reading {

@@ -6,16 +6,23 @@ use arrow::error::ArrowError;
 use super::cell::Cell;
 use super::{Misfit, Slot};
 
+/// Writes a number with a point in the place of its mark; says no where it has a point already.
+pub(crate) fn write_point(text: &str, mark: u8, pointed: &mut String) -> bool {
+    pointed.clear();
+    pointed.extend(text.chars().map(|letter| if letter == char::from(mark) { '.' } else { letter }));
+    !text.contains('.')
+}
+
 /// A slot for numbers that reads `1,5` where the mark is a comma, and refuses `1.5`.
 pub(super) struct CommaSlot {
     inner: Box<dyn Slot>,
-    mark: char,
+    mark: u8,
     scratch: String,
 }
 
 impl CommaSlot {
     pub(super) fn new(inner: Box<dyn Slot>, mark: u8) -> Self {
-        Self { inner, mark: char::from(mark), scratch: String::new() }
+        Self { inner, mark, scratch: String::new() }
     }
 }
 
@@ -29,12 +36,8 @@ impl Slot for CommaSlot {
     }
 
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
-        if text.contains('.') {
-            return Err(Misfit::Type);
-        }
-        self.scratch.clear();
-        self.scratch.extend(text.chars().map(|letter| if letter == self.mark { '.' } else { letter }));
-        self.inner.take_text(&self.scratch)
+        let written = write_point(text, self.mark, &mut self.scratch);
+        if written { self.inner.take_text(&self.scratch) } else { Err(Misfit::Type) }
     }
 
     fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {

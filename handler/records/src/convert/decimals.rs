@@ -59,9 +59,12 @@ pub(super) fn parse_integral(number: &str) -> Option<i128> {
     }
 }
 
+/// An exponent beyond which all are alike: no text has so many digits that they could make up for it.
+const FAR: i128 = 1 << 40;
+
 fn parse_exponent(text: &str) -> Result<i64, Misfit> {
     let exponent = parse_integer(text).ok_or(Misfit::Type)?;
-    Ok(i64::try_from(exponent.clamp(-1_000_000, 1_000_000)).unwrap_or(0))
+    Ok(i64::try_from(exponent.clamp(-FAR, FAR)).unwrap_or(0))
 }
 
 /// The value at another scale, if it is the same value there.
@@ -198,6 +201,8 @@ mod tests {
         assert_eq!(convert(&nines, 38, 0), Ok(10_i128.pow(38) - 1));
         assert_eq!(convert(&format!("{nines}.{}", "0".repeat(50)), 38, 0), Ok(10_i128.pow(38) - 1));
         assert_eq!(convert(&format!("0.{}", "0".repeat(100)), 4, 1), Ok(0));
+        let far = format!("1{}e-2000000", "0".repeat(1_000_001));
+        assert!(convert(&far, 4, 1).is_err(), "it is 1e-999999");
         assert!(convert(&"9".repeat(39), 38, 0).is_err());
         assert!(convert(&format!("{}1", "9".repeat(40)), 38, 0).is_err());
     }

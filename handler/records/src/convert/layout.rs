@@ -135,10 +135,20 @@ impl Layout {
     fn read(&self, text: &str) -> Option<Parts> {
         let mut parts = Parts::default();
         let mut rest = text;
-        for word in &self.words {
+        for (place, word) in self.words.iter().enumerate() {
+            let before = rest.len();
             rest = parts.take(*word, rest)?;
+            if self.is_beside_number(place) && word.digits().is_some_and(|digits| before - rest.len() < digits) {
+                return None;
+            }
         }
         rest.is_empty().then_some(parts)
+    }
+
+    /// Whether nothing parts a word from a number: where such a word is short, no one can tell whose digit is missing.
+    fn is_beside_number(&self, place: usize) -> bool {
+        let number = |place: usize| self.words.get(place).is_some_and(|word| word.digits().is_some());
+        number(place + 1) || place.checked_sub(1).is_some_and(number)
     }
 }
 
@@ -161,6 +171,22 @@ impl Word {
             self,
             Self::Hour | Self::HalfDayHour | Self::HalfDay | Self::Minute | Self::Second | Self::Fraction { .. }
         )
+    }
+
+    /// How many digits there are in a number that is not short; `None` for what is no number of that kind.
+    fn digits(self) -> Option<usize> {
+        match self {
+            Self::Year => Some(4),
+            Self::DayOfYear => Some(3),
+            Self::ShortYear
+            | Self::Month
+            | Self::Day
+            | Self::Hour
+            | Self::HalfDayHour
+            | Self::Minute
+            | Self::Second => Some(2),
+            _ => None,
+        }
     }
 
     /// Words that say the same thing share a letter.
@@ -361,6 +387,9 @@ mod tests {
             ("%Y%j", "1970366"),
             ("%d.%m.%Y", "01.01.70"),
             ("%F %T.%f", "1970-01-01 00:00:00."),
+            ("%Y%m%d", "1970111"),
+            ("%Y%j", "197011"),
+            ("%F %H%M", "1970-01-01 123"),
         ] {
             assert_eq!(moment(format, text), None, "{format} {text}");
         }

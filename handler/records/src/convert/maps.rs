@@ -10,10 +10,13 @@ use arrow::error::ArrowError;
 use super::cell::{Cell, Nested};
 use super::nested::{parse_object, take_cell_part, take_part, unquote};
 use super::{Misfit, Slot, create_slot};
+use crate::object::find_duplicate;
 use crate::types::Type;
 
 pub(super) struct MapSlot {
     keys: Box<dyn Slot>,
+    /// The keys of the map at hand, by themselves.
+    latest: Box<dyn Slot>,
     values: Box<dyn Slot>,
     types: (Type, Type),
     entries: FieldRef,
@@ -25,6 +28,7 @@ impl MapSlot {
     pub(super) fn new(key: &Type, value: &Type) -> Result<Self, String> {
         Ok(Self {
             keys: create_slot(key, None)?,
+            latest: create_slot(key, None)?,
             values: create_slot(value, None)?,
             types: (key.clone(), value.clone()),
             entries: Type::entries_field(key, value),
@@ -46,14 +50,35 @@ impl MapSlot {
     }
 
     fn take_key(&mut self, text: &str) -> Result<(), Misfit> {
-        self.keys
-            .take_text(text)
-            .map_err(|misfit| Misfit::Because(misfit.explain(&format!("the key {text:?}"), &self.types.0)))
+        let taken = self.keys.take_text(text).and_then(|()| self.latest.take_text(text));
+        taken.map_err(|misfit| Misfit::Because(misfit.explain(&format!("the key {text:?}"), &self.types.0)))
+    }
+
+    fn take_key_cell(&mut self, key: &Cell<'_>) -> Result<(), Misfit> {
+        if matches!(key, Cell::Null) {
+            return Err(Misfit::Because("a key is NULL".to_owned()));
+        }
+        take_cell_part(&mut *self.keys, &self.types.0, key)?;
+        take_cell_part(&mut *self.latest, &self.types.0, key)
+    }
+
+    /// Ends a map whose keys are of different values, however they are written.
+    fn close_distinct(&mut self) -> Result<(), Misfit> {
+        let keys = self.latest.finish().map_err(|error| Misfit::Because(error.to_string()))?;
+        let shown: Vec<String> = (0..keys.len()).map(|row| Cell::new(keys.as_ref(), row).to_json()).collect();
+        if let Some(key) = find_duplicate(&shown) {
+            return Err(Misfit::Because(format!("the key {key} stands twice")));
+        }
+        self.close(true);
+        Ok(())
     }
 }
 
 impl Slot for MapSlot {
     fn skip(&mut self) {
+        if self.latest.length() > 0 {
+            drop(self.latest.finish());
+        }
         self.close(false);
     }
 
@@ -71,19 +96,17 @@ impl Slot for MapSlot {
             self.take_key(key)?;
             take_part(&mut *self.values, &self.types.1, value)?;
         }
-        self.close(true);
-        Ok(())
+        self.close_distinct()
     }
 
     fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         let Cell::Nested(Nested::Map(entries)) = cell else { return Err(Misfit::Type) };
         for row in 0..entries.len() {
             let (key, value) = (Cell::new(entries.column(0), row), Cell::new(entries.column(1), row));
-            take_cell_part(&mut *self.keys, &self.types.0, &key)?;
+            self.take_key_cell(&key)?;
             take_cell_part(&mut *self.values, &self.types.1, &value)?;
         }
-        self.close(true);
-        Ok(())
+        self.close_distinct()
     }
 
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
@@ -113,13 +136,21 @@ mod tests {
     #[test]
     fn a_map_has_each_key_once() {
         let mut slot = MapSlot::new(&Type::BigInt, &Type::Varchar).unwrap();
-        let values = [r#"{"1":"x","2":null}"#, r#"{"a":"x"}"#, r#"{"1":"x","1":"y"}"#, "[]", r#"{"3":4}"#, "{}"];
+        let values = [
+            r#"{"1":"x","2":null}"#,
+            r#"{"a":"x"}"#,
+            r#"{"1":"x","1":"y"}"#,
+            r#"{"1":"x","01":"y"}"#,
+            "[]",
+            r#"{"3":4}"#,
+            "{}",
+        ];
         let results: Vec<bool> =
             values.iter().map(|value| slot.take_json(value).inspect_err(|_| slot.skip()).is_ok()).collect();
-        assert_eq!(results, [true, false, false, false, true, true]);
+        assert_eq!(results, [true, false, false, false, false, true, true]);
         let array = slot.finish().unwrap();
         let shown: Vec<String> =
-            (0..6).map(|row| arrow::util::display::array_value_to_string(&array, row).unwrap()).collect();
-        assert_eq!(shown, ["{1: x, 2: }", "", "", "", "{3: 4}", "{}"]);
+            (0..7).map(|row| arrow::util::display::array_value_to_string(&array, row).unwrap()).collect();
+        assert_eq!(shown, ["{1: x, 2: }", "", "", "", "", "{3: 4}", "{}"]);
     }
 }

@@ -120,7 +120,8 @@ impl Converter {
             let (guess, position) = ((*guess)?, (*position)?);
             let mut holds = true;
             Cells { position, ..cells }.for_each(false, |row, value| {
-                holds &= value.is_none_or(|value| guess.holds_text(value) || glance.is_damaged(row));
+                holds &=
+                    value.is_none_or(|value| guess.holds_text(value, self.reading.decimal) || glance.is_damaged(row));
             });
             (!holds).then(|| self.plan.misguessed(index))
         };
@@ -176,7 +177,7 @@ impl Convert<Shape> for Surveyor {
             let cells = Cells { text: text_of(&block), reading, fields: &block.fields, width, position };
             cells.for_each(false, |row, value| {
                 if let Some(value) = value.filter(|_| !glance.is_damaged(row)) {
-                    sketch.add_text(value);
+                    sketch.add_text(value, reading.decimal);
                 }
             });
             sketch

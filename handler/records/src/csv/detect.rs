@@ -2,11 +2,12 @@
 //!
 //! The first records are split with each candidate. The delimiter is the one with which most of them have as many fields
 //! as the first one, which must have more than one; of equals the one that comes first here. Where there is none, the
-//! object has one column. The quote is the one that begins fields.
+//! object has one column. The quote is the one that begins fields: an apostrophe only where more records are sound with it
+//! than are not, for it is a letter of many texts.
 
 use super::dialect;
 use super::head::check_text;
-use super::scan::{Dialect, Scanner};
+use super::scan::{Dialect, Scan, Scanner};
 use super::split::Splitter;
 use crate::error::Error;
 use crate::input::Input;
@@ -55,25 +56,27 @@ impl<'w> Sample<'w> {
         Scanner { bytes: self.bytes, over: self.over, dialect, keep: 0, single_line: false }
     }
 
-    /// The bytes of the first records, and how many fields each has.
-    fn records(&self, delimiter: u8, quote: u8) -> Vec<usize> {
+    /// The first records.
+    fn records(&self, delimiter: u8, quote: u8) -> Vec<Scan> {
         let scanner = self.scanner(delimiter, quote);
-        let (mut start, mut widths) = (0, Vec::new());
-        while start < self.bytes.len() && widths.len() < RECORDS {
+        let (mut start, mut scans) = (0, Vec::new());
+        while start < self.bytes.len() && scans.len() < RECORDS {
             let comment = self.comment.is_some() && self.comment.as_ref() == self.bytes.get(start);
             let found = if comment { scanner.scan_line(start) } else { scanner.scan(start, &mut Vec::new()) };
             let Some(scan) = found else { break };
-            if scan.end > start && !comment && scan.fault.is_none() {
-                widths.push(scan.width);
+            if scan.end > start && !comment {
+                scans.push(scan);
             }
             start = scan.next;
         }
-        widths
+        scans
     }
 
     fn find_delimiter(&self, quote: u8) -> u8 {
         let score = |delimiter: u8| {
-            let widths = self.records(delimiter, quote);
+            let mut scans = self.records(delimiter, quote);
+            scans.retain(|scan| scan.fault.is_none());
+            let widths: Vec<usize> = scans.iter().map(|scan| scan.width).collect();
             let first = widths.first().copied().filter(|width| *width > 1);
             first.map_or(0, |first| widths.iter().filter(|width| **width == first).count())
         };
@@ -81,7 +84,7 @@ impl<'w> Sample<'w> {
         scored.max_by_key(|(score, _)| *score).filter(|(score, _)| *score > 0).map_or(b',', |(_, best)| best)
     }
 
-    /// An apostrophe where some field is written in them and none in double quotes.
+    /// An apostrophe where some field is written in them and none in double quotes, and more records are sound with it than not.
     fn find_quote(&self) -> u8 {
         let written = |quote: u8| {
             let opens = |position: usize| {
@@ -94,7 +97,12 @@ impl<'w> Sample<'w> {
             };
             memchr::memchr_iter(quote, self.bytes).any(opens)
         };
-        if !written(b'"') && written(b'\'') && check_text(self.bytes).is_ok() { b'\'' } else { b'"' }
+        let is_apostrophe = !written(b'"') && written(b'\'') && check_text(self.bytes).is_ok() && {
+            let scans = self.records(self.find_delimiter(b'\''), b'\'').into_iter().filter(|scan| scan.quotes);
+            let (sound, damaged): (Vec<Scan>, Vec<Scan>) = scans.partition(|scan| scan.fault.is_none());
+            sound.len() > damaged.len()
+        };
+        if is_apostrophe { b'\'' } else { b'"' }
     }
 }
 
@@ -122,6 +130,8 @@ mod tests {
             ("a,b\n'12,5',23456789\n", ',', '\''),
             ("a,b\nit's,that's\n", ',', '"'),
             (&format!("{};b\n1;2\n", "a".repeat(2000)), ';', '"'),
+            ("a,b\n1,'tis\n2,rock 'n' roll\n3,'so'\n", ',', '"'),
+            ("a,b\n1,'tis,so'\n2,'it''s'\n3,it's\n", ',', '\''),
             ("", ',', '"'),
         ] {
             assert_eq!(found(text, &Options::default()), (delimiter, quote), "{text:?}");

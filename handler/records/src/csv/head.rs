@@ -20,6 +20,7 @@ impl Head {
     /// before the first record then, and knows what one looks like.
     pub(crate) fn read(splitter: &mut Splitter, options: &Options) -> Result<Self, Error> {
         splitter.rules().comment = options.comment;
+        splitter.rules().trim = options.trim;
         let head = match options.width {
             _ if options.header => Self::of_header(splitter, &reading(options))?,
             Some(width) => Self::positional(width, "contract"),

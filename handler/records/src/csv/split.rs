@@ -47,6 +47,8 @@ pub(crate) struct Rules {
     pub(crate) width: usize,
     /// Whether fields may be missing at its end.
     pub(crate) ragged: bool,
+    /// Whether spaces and tabs around fields are no part of them, so that a line of nothing else is blank.
+    pub(crate) trim: bool,
     /// The byte that begins a comment line.
     pub(crate) comment: Option<u8>,
     /// The header, as it is written, where there is one.
@@ -241,8 +243,10 @@ impl Splitter {
     /// Counts a record that is none.
     fn is_passed_over(&mut self, start: usize, scan: &Scan) -> bool {
         let bytes = &self.window.bytes()[start..scan.end];
+        let spaces = || scan.width == 1 && bytes.iter().all(|byte| matches!(byte, b' ' | b'\t'));
         let counter = match (bytes.first(), &self.rules.header) {
             (None, _) => &mut self.passed.blank_lines,
+            _ if self.rules.trim && spaces() => &mut self.passed.blank_lines,
             (first, _) if self.rules.comment.is_some() && first == self.rules.comment.as_ref() => {
                 &mut self.passed.comment_lines
             }

@@ -72,6 +72,9 @@ fn what_is_no_record_is_counted() {
     let passed = Passed { preamble_lines: 1, comment_lines: 2, blank_lines: 4, repeated_headers: 1 };
     assert_eq!(reader.passed(), passed);
     assert_eq!(csv("a\n1\n\n3\n").plan(&[("a", "BIGINT")]).read().record_numbers, [1, 2]);
+    let mut trial = csv("a\n1\n \t\n3\n").plan(&[("a", "BIGINT")]);
+    trial.options.trim = true;
+    assert_eq!(trial.read().record_numbers, [1, 2], "a line of spaces is blank where they are trimmed");
     let trial = csv("a\n\n\n").plan(&[("a", "BIGINT")]);
     let mut reader = read(&trial.input, &trial.options, &trial.plan).unwrap();
     assert!(reader.next().is_none(), "no batch without records");

@@ -3,7 +3,7 @@
 //! A damaged element of an array ends where its brackets do, when they agree with each other on one line; else with the
 //! last line on which it was sound. The lines after it that stand further to the right than elements do are its rest.
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memchr3, memrchr};
 
 use super::scan::{Stop, is_space, scan};
 use crate::block::{BLOCK_BYTES, Block, Span, Split, block_records};
@@ -328,18 +328,30 @@ impl Splitter {
             self.bytes()[self.at..at].iter().rposition(|byte| !is_space(*byte)).map_or(self.at, |last| self.at + last);
         // What stands first on its line belongs to the next record.
         let from = if memchr(b'\n', &self.bytes()[first..at]).is_some() { first } else { at };
-        let Some(line_end) = self.find_line_end(from)? else { return Ok(None) };
         if self.shape == Shape::Array
             && matches!(self.bytes().get(self.at), Some(b'{' | b','))
-            && let Some(end) = measure(&self.bytes()[self.at..line_end]).map(|length| self.at + length)
+            && let Some(end) = self.find_agreeing_end(from)?
         {
             self.damage = None;
             self.advance(end);
             return Ok(Some(Found { end, fault: None }));
         }
+        let Some(line_end) = self.find_line_end(from)? else { return Ok(None) };
         self.damage = self.damage.or(Some(line));
         self.advance((line_end + 1).min(self.bytes().len()));
         Ok(Some(Found { end: line_end, fault: None }))
+    }
+
+    /// Where a damaged element ends whose brackets agree before the line ends that goes on at `from`. The rest of that line
+    /// is not looked at: all other elements may stand there.
+    fn find_agreeing_end(&mut self, from: usize) -> Result<Option<usize>, Error> {
+        loop {
+            match measure(&self.bytes()[self.at..], from - self.at) {
+                Measured::End(length) => return Ok(Some(self.at + length).filter(|_| length <= LIMIT)),
+                Measured::Unfinished if !self.window.is_over() && !self.is_long() => self.window.fill()?,
+                Measured::Nowhere | Measured::Unfinished => return Ok(None),
+            }
+        }
     }
 
     /// Passes over the comma after an element, or over the end of the array; says no where the records before must be
@@ -393,30 +405,46 @@ impl Splitter {
     }
 }
 
-/// The length of a damaged element whose brackets agree, up to the comma or bracket behind it.
-fn measure(line: &[u8]) -> Option<usize> {
+/// How long a damaged element is, up to the comma or bracket behind it.
+enum Measured {
+    End(usize),
+    /// Its brackets do not agree, or not on its line.
+    Nowhere,
+    /// More bytes are needed to tell.
+    Unfinished,
+}
+
+/// Measures a damaged element, which ends before the first line end at or after `from`.
+fn measure(text: &[u8], from: usize) -> Measured {
     let (mut position, mut open) = (0, Vec::new());
-    loop {
-        match line.get(position)? {
-            b'"' => position = pass_string(line, position + 1)?,
+    while let Some(byte) = text.get(position) {
+        match byte {
+            b'"' => match find_quote(text, position + 1, from) {
+                Some(quote) if text[quote] == b'"' => position = quote,
+                Some(_) => return Measured::Nowhere,
+                None => return Measured::Unfinished,
+            },
             b'{' => open.push(b'}'),
             b'[' => open.push(b']'),
-            b',' | b']' if open.is_empty() => return Some(position),
-            close @ (b'}' | b']') if open.pop() != Some(*close) => return None,
+            b',' | b']' if open.is_empty() => return Measured::End(position),
+            close @ (b'}' | b']') if open.pop() != Some(*close) => return Measured::Nowhere,
+            b'\n' if position >= from => return Measured::Nowhere,
             _ => {}
         }
         position += 1;
     }
+    Measured::Unfinished
 }
 
-/// Where the string that began before `position` has its closing quote.
-fn pass_string(bytes: &[u8], mut position: usize) -> Option<usize> {
+/// Where the string that began before `position` has its closing quote, or the line end at or after `from` that is before it.
+fn find_quote(text: &[u8], mut position: usize, from: usize) -> Option<usize> {
     loop {
-        position += memchr::memchr2(b'"', b'\\', bytes.get(position..)?)?;
-        if bytes[position] == b'"' {
-            return Some(position);
+        position += memchr3(b'"', b'\\', b'\n', text.get(position..)?)?;
+        match text[position] {
+            b'\\' => position += 1 + usize::from(text.get(position + 1) != Some(&b'\n')),
+            b'\n' if position < from => position += 1,
+            _ => return Some(position),
         }
-        position += 2;
     }
 }
 

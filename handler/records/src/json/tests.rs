@@ -133,6 +133,15 @@ fn a_damaged_element_ends_at_its_line() {
 }
 
 #[test]
+fn a_damaged_element_costs_none_of_the_others_on_its_line_however_long_that_is() {
+    let many = format!("{{\"a\":\"{}\"}},", "x".repeat(1 << 20)).repeat(20);
+    let text = format!("[{{\"a\":\"1\"}},{{\"a\":NaN}},{{\"a\":\"]\\q\"}},{many}{{\"a\":\"3\"}}]");
+    let outcome = json(&text).plan(&[("a", "VARCHAR")]).read();
+    let rejected: Vec<&str> = outcome.rejects.iter().map(|reject| reject.raw.as_str()).collect();
+    assert_eq!((outcome.records, rejected), (24, vec!["{\"a\":NaN}", "{\"a\":\"]\\q\"}"]));
+}
+
+#[test]
 fn objects_may_follow_each_other_where_that_is_declared() {
     let mut trial = json("{\"a\":1}{\"a\":\n2} [3] {\"a\":}\n{\"a\":5}").plan(&[("a", "BIGINT")]);
     trial.options.concatenated = true;

@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use super::guard;
 use super::layout::FOOTER;
-use super::thrift::{Fact, look_through};
+use super::thrift::{END, Fact, look_through};
 use crate::error::Error;
 use crate::input::{Input, open_range};
 
@@ -26,8 +26,14 @@ const LONGEST: usize = 32 * 1024 * 1024;
 /// The field of a footer that says how columns are encrypted.
 const ENCRYPTION: i64 = 8;
 
+/// The field that is the schema: a list of elements, each with those that are in it behind it.
+const SCHEMA: i64 = 2;
+
 /// The field of the schema's elements that says how many of those that follow are in them.
-const CHILDREN: (i64, Option<i64>) = (2, Some(5));
+const CHILDREN: i64 = 5;
+
+/// How deep groups may stand in each other: the decoder goes down them on the stack.
+const DEPTH: usize = 128;
 
 /// Reads the footer. Old 96-bit timestamps are taken as microseconds, since nanoseconds would not reach the year 9999.
 pub(super) fn read_footer(input: &dyn Input) -> Result<ArrowReaderMetadata, Error> {
@@ -77,23 +83,65 @@ fn fetch_footer(input: &dyn Input) -> Result<Vec<u8>, Error> {
     Ok(end.split_off(start))
 }
 
-/// Refuses a footer that would make its decoder allocate what it does not hold, and one with encrypted columns.
+/// Refuses a footer that would make its decoder allocate what it does not hold or overflow the stack, and one with encrypted
+/// columns.
 fn check_footer(footer: &[u8]) -> Result<(), Error> {
-    let (mut encrypted, mut children) = (false, 0_u64);
+    let (mut encrypted, mut schema) = (false, Tree::default());
     let look = |fact: Fact| {
         encrypted |= fact.field == ENCRYPTION;
-        if (fact.field, fact.part) == CHILDREN {
-            children = children.saturating_add(u64::try_from(fact.value).unwrap_or(u64::MAX));
+        match (fact.field, fact.part) {
+            (SCHEMA, Some(CHILDREN)) => schema.open(u64::try_from(fact.value).unwrap_or(u64::MAX)),
+            (SCHEMA, Some(END)) => schema.close(),
+            _ => {}
         }
     };
     // Behind a footer that is signed stands its signature.
     let sound = look_through(footer, FOOTER, look).is_some();
     // Each child is an element of the schema, too.
-    let sound = sound && children <= footer.len() as u64;
+    let sound = sound && schema.children <= footer.len() as u64;
     if encrypted {
         return Err(Error::unreadable("the Parquet object has encrypted columns, which are not read"));
     }
+    if schema.depth > DEPTH {
+        return Err(Error::unreadable(format!("its Parquet schema has more than {DEPTH} groups in each other")));
+    }
     if sound { Ok(()) } else { Err(damaged("its footer is none")) }
+}
+
+/// The schema's elements, one after the other.
+#[derive(Default)]
+struct Tree {
+    /// How many elements are still to come in each of the groups that the latest one is in, up to [`DEPTH`] and one more.
+    groups: Vec<u64>,
+    /// How many are in the latest one.
+    latest: u64,
+    /// How many are in any.
+    children: u64,
+    /// How deep the deepest one is.
+    depth: usize,
+}
+
+impl Tree {
+    /// The element at hand has children. Should it say so twice, the larger number is to be feared.
+    fn open(&mut self, children: u64) {
+        self.children = self.children.saturating_add(children);
+        self.latest = self.latest.max(children);
+    }
+
+    /// The element at hand ends.
+    fn close(&mut self) {
+        if let Some(left) = self.groups.last_mut() {
+            *left -= 1;
+        }
+        let children = std::mem::take(&mut self.latest);
+        if children > 0 && self.groups.len() <= DEPTH {
+            self.groups.push(children);
+        }
+        self.depth = self.depth.max(self.groups.len());
+        while self.groups.last() == Some(&0) {
+            self.groups.pop();
+        }
+    }
 }
 
 /// Refuses what is packed in a way that is not read, by name.
@@ -109,19 +157,23 @@ fn refuse_unread(metadata: &ParquetMetaData) -> Result<(), Error> {
 
 /// The schema with microseconds for 96-bit timestamps; `None` where there are none.
 fn without_old_timestamps(metadata: &ArrowReaderMetadata) -> Option<Schema> {
-    let root = metadata.metadata().file_metadata().schema_descr().root_schema();
-    let mut changed = false;
-    let fields: Vec<Field> = metadata
-        .schema()
-        .fields()
-        .iter()
-        .zip(root.get_fields())
-        .map(|(field, parquet)| {
-            let old = parquet.is_primitive() && parquet.get_physical_type() == Physical::INT96;
-            changed |= old;
-            let field = field.as_ref().clone();
-            if old { field.with_data_type(DataType::Timestamp(TimeUnit::Microsecond, None)) } else { field }
-        })
-        .collect();
-    changed.then(|| Schema::new(fields))
+    let leaves = metadata.metadata().file_metadata().schema_descr().columns();
+    let mut old = leaves.iter().map(|leaf| leaf.physical_type() == Physical::INT96);
+    let any = old.clone().any(|old| old);
+    let fields = metadata.schema().fields();
+    any.then(|| Schema::new(fields.iter().map(|field| with_microseconds(field, &mut old)).collect::<Vec<_>>()))
+}
+
+/// A field of which the next leaves tell whether they are 96-bit timestamps.
+fn with_microseconds(field: &Field, old: &mut impl Iterator<Item = bool>) -> Field {
+    let data_type = match field.data_type() {
+        DataType::List(element) => DataType::List(Arc::new(with_microseconds(element, old))),
+        DataType::Map(entries, sorted) => DataType::Map(Arc::new(with_microseconds(entries, old)), *sorted),
+        DataType::Struct(fields) => {
+            DataType::Struct(fields.iter().map(|field| with_microseconds(field, old)).collect())
+        }
+        _ if old.next() == Some(true) => DataType::Timestamp(TimeUnit::Microsecond, None),
+        other => other.clone(),
+    };
+    field.clone().with_data_type(data_type)
 }

@@ -142,6 +142,24 @@ fn a_schema_that_says_to_have_more_columns_than_bytes_is_refused() {
 }
 
 #[test]
+fn a_schema_of_groups_that_stand_too_deep_in_each_other_is_refused_before_it_is_decoded() {
+    // A group `g` of one element, and a number `x`.
+    let (group, number) = (&[0x35, 2, 0x18, 1, b'g', 0x15, 2, 0][..], &[0x15, 2, 0x25, 2, 0x18, 1, b'x', 0][..]);
+    let survey = |groups: u16| {
+        let [low, high] = [(groups + 1) & 0x7f | 0x80, (groups + 1) >> 7].map(|part| u8::try_from(part).unwrap());
+        let groups = group.repeat(groups.into());
+        let footer = [&[0x15, 2, 0x19, 0xfc, low, high][..], &groups, number, &[0x16, 0, 0x19, 0x0c, 0]];
+        let bytes = with_footer(&write(Compression::UNCOMPRESSED), |_| footer.concat());
+        survey(&MemoryInput(bytes), &options(Format::Parquet), Depth::Names).map_err(|error| error.to_string())
+    };
+    assert_eq!(survey(128).map(|found| found.columns.len()), Ok(1));
+    for groups in [129, 10_000] {
+        let reason = "unreadable: its Parquet schema has more than 128 groups in each other";
+        assert_eq!(survey(groups), Err(reason.to_owned()));
+    }
+}
+
+#[test]
 fn a_footer_that_says_to_be_huge_is_refused_before_it_is_decoded() {
     let bytes = write(Compression::SNAPPY);
     // The field of the row groups, of which there is one: two thousand million of them.

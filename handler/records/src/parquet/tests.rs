@@ -183,3 +183,53 @@ fn old_timestamps_reach_the_year_9999() {
         ("9999-12-31T00:00:00.500".to_owned(), "7".to_owned())
     );
 }
+
+#[test]
+fn old_timestamps_in_lists_and_structs_reach_the_year_9999() {
+    use ::parquet::data_type::{Int96, Int96Type};
+    use ::parquet::file::writer::SerializedFileWriter;
+    use ::parquet::schema::parser::parse_message_type;
+
+    let schema = "message m { required group l (LIST) { repeated group list { required int96 element; } }
+        required group s { required int32 i; required int96 t; } }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let far = Int96::from(vec![500_000_000, 0, 5_373_484]);
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int96Type>().write_batch(&[far], Some(&[1]), Some(&[0])).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<::parquet::data_type::Int32Type>().write_batch(&[7], None, None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int96Type>().write_batch(&[far], None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    let trial = Trial::new(&writer.into_inner().unwrap(), options(Format::Parquet));
+    let outcome = trial.plan(&[("l", "TIMESTAMP[]"), ("s", "STRUCT(i INTEGER, t TIMESTAMP)")]).read();
+    assert_eq!(outcome.rejects, []);
+    assert_eq!(
+        (shown(&outcome, 0).concat(), shown(&outcome, 1).concat()),
+        ("[9999-12-31T00:00:00.500]".to_owned(), "{i: 7, t: 9999-12-31T00:00:00.500}".to_owned())
+    );
+}
+
+#[test]
+fn a_map_has_each_key_once() {
+    use arrow::array::{MapBuilder, StringBuilder};
+
+    let mut maps = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for keys in [["1", "2"], ["1", "1"], ["1", "01"]] {
+        for key in keys {
+            maps.keys().append_value(key);
+            maps.values().append_value("x");
+        }
+        maps.append(true).unwrap();
+    }
+    let maps: ArrayRef = Arc::new(maps.finish());
+    for (data_type, accepted) in [("MAP(VARCHAR, VARCHAR)", &[1, 3][..]), ("MAP(INTEGER, VARCHAR)", &[1])] {
+        let outcome = parquet(vec![("m", Arc::clone(&maps))]).plan(&[("m", data_type)]).read();
+        assert_eq!(outcome.record_numbers, accepted, "{data_type}: {:?}", outcome.rejects);
+    }
+}

@@ -6,6 +6,9 @@ use super::layout::{Fields, Kind};
 /// How deep structs and lists may stand in each other.
 const DEPTH: usize = 16;
 
+/// The part that stands for the end of a struct in a field of the outermost one. The numbers of fields have 16 bits.
+pub(super) const END: i64 = i64::MAX;
+
 /// Something at the top of a struct, or in one of the structs and lists there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fact {
@@ -75,6 +78,9 @@ impl<F: FnMut(Fact)> Walk<'_, F> {
             let head = self.take_byte()?;
             let code = head & 0x0f;
             if code == 0 {
+                if let Place::Part(top) = place {
+                    (self.tell)(Fact { field: top, part: Some(END), value: 0 });
+                }
                 return Some(());
             }
             let step = i64::from(head >> 4);
@@ -156,8 +162,9 @@ mod tests {
     #[test]
     fn what_stands_in_a_struct_is_found() {
         let fact = |field, part, value| Fact { field, part, value };
-        let facts = [fact(1, None, -2), fact(7, Some(1), 5), fact(7, Some(3), 0), fact(7, None, 0), fact(8, None, 0)];
-        assert_eq!(read_struct(&STRUCT), Some(facts.to_vec()));
+        let seven = [fact(7, Some(1), 5), fact(7, Some(3), 0), fact(7, Some(END), 0), fact(7, None, 0)];
+        let facts = [&[fact(1, None, -2)][..], &seven, &[fact(8, None, 0)]].concat();
+        assert_eq!(read_struct(&STRUCT), Some(facts));
         for end in 0..STRUCT.len() {
             assert_eq!(read_struct(&STRUCT[..end]), None, "{end} bytes");
         }
