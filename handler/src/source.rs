@@ -94,9 +94,7 @@ impl<'a> Source<'a> {
             return Err(reason.clone());
         }
         let (format, compression, tabs) = by_extension(key);
-        let format = self.declared.and_then(|source| source.format).or(format).ok_or_else(|| {
-            format!("the extension is none of {FORMATS} (with {COMPRESSIONS}), and no source declares a format")
-        })?;
+        let format = self.declared.and_then(|source| source.format).or(format).ok_or_else(|| refuse_extension(key))?;
         let compression = self.declared.and_then(|source| source.compression).unwrap_or(compression);
         let declared = self.declared.map(|source| source.options.clone()).unwrap_or_default();
         let delimiter = declared.delimiter.or(tabs.then_some(b'\t'));
@@ -148,9 +146,34 @@ fn by_extension(key: &str) -> (Option<Format>, Compression, bool) {
     (format, compression, parts.last() == Some(&"tsv"))
 }
 
+/// Extensions of formats that are not read, and what to do about them.
+const NOT_READ: [(&str, &str); 5] = [
+    (".xlsx", "an Excel workbook; export it as CSV"),
+    (".xlsm", "an Excel workbook; export it as CSV"),
+    (".xls", "an old Excel workbook; export it as CSV"),
+    (".avro", "Avro, which is not read; convert it to Parquet"),
+    (".orc", "ORC, which is not read; convert it to Parquet"),
+];
+
+/// Why a key whose extension tells no format is not read.
+fn refuse_extension(key: &str) -> String {
+    let key = key.to_ascii_lowercase();
+    match NOT_READ.iter().find(|(extension, _)| key.ends_with(extension)) {
+        Some((_, what)) => format!("the object is {what}"),
+        None => format!("the extension is none of {FORMATS} (with {COMPRESSIONS}), and no source declares a format"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn formats_that_are_not_read_are_refused_with_a_sentence() {
+        assert_eq!(refuse_extension("a/b.XLSX"), "the object is an Excel workbook; export it as CSV");
+        assert_eq!(refuse_extension("b.avro"), "the object is Avro, which is not read; convert it to Parquet");
+        assert!(refuse_extension("b.xls.txt.part").starts_with("the extension is none of"));
+    }
 
     #[test]
     fn extensions_tell_format_and_compression() {
