@@ -195,7 +195,7 @@ fn a_null_token_may_be_a_columns_name() {
 #[test]
 fn a_value_that_a_guess_does_not_hold_is_unforeseen_where_it_is_text() {
     let mut guess = Guess::default();
-    guess.0.add_text("1");
+    guess.0.add_text("1", b'.');
     for (records, unforeseen) in [
         ("1,x\n,x\n2,x\n", None),
         ("1,x\nx,x\n2,x\n", Some("a")),
