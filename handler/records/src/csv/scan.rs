@@ -367,11 +367,12 @@ mod tests {
 
     #[test]
     fn more_bytes_are_asked_for_until_the_end_is_certain() {
-        let text = b"\"a\"\"b\",c\r\n";
-        for cut in 0..text.len() {
-            assert_eq!(scan(&text[..cut], 0, false), (None, vec![]), "{cut}");
+        for text in ["\"a\"\"b\",c\r\n", "\"a\nb\",c\r\n"] {
+            for cut in 0..text.len() {
+                assert_eq!(scan(&text.as_bytes()[..cut], 0, false), (None, vec![]), "{text:?} {cut}");
+            }
+            assert_eq!(scan(text.as_bytes(), 0, false).0.map(|scan| scan.next), Some(text.len()));
         }
-        assert_eq!(scan(text, 0, false).0.map(|scan| scan.next), Some(text.len()));
     }
 
     #[test]
@@ -428,15 +429,21 @@ mod tests {
     #[test]
     fn fields_are_counted() {
         let count = |text: &[u8]| scan(text, 0, true).0.map(|scan| (scan.width, scan.quotes));
-        for (text, width, quotes) in
-            [(&b"a,b,c\n"[..], 3, false), (b",,,", 4, false), (b"a\n", 1, false), (b"a,\"b\",\n", 3, true)]
-        {
+        for (text, width, quotes) in [
+            (&b"a,b,c\n"[..], 3, false),
+            (b",,,", 4, false),
+            (b"a\n", 1, false),
+            (b"a,\"b\",\n", 3, true),
+            (b"\"a\",b", 2, true),
+        ] {
             assert_eq!(count(text), Some((width, quotes)), "{text:?}");
         }
     }
 
     #[test]
     fn lines_are_counted() {
-        assert_eq!(count_lines(b"a\nb\r\nc\rd\r\r\n\n"), 6);
+        for (bytes, lines) in [(&b"a\nb\r\nc\rd\r\r\n\n"[..], 6), (b"a\r\nb", 1), (b"a\rb", 1), (b"\r\n\r\n", 2)] {
+            assert_eq!(count_lines(bytes), lines, "{bytes:?}");
+        }
     }
 }
