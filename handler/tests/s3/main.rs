@@ -49,7 +49,7 @@ use std::time::Duration;
 use crowd::Size;
 use faults::{ASLEEP, Fault, KILLED, ON_THE_WAY, PASSING, Turn};
 use proxy::{Kind, Plan};
-use server::Server;
+use server::{BUCKETS, Server};
 use world::World;
 
 /// A number from the environment: the edge of the test binary.
@@ -212,10 +212,24 @@ fn an_object_larger_than_the_temporary_folder_may_hold_is_streamed() {
     world.check().unwrap_or_else(|wrong| panic!("{wrong}\n{done}"));
 }
 
+/// The role of the stack has `s3:GetObjectVersion`, without which S3 gives no version by its id, for raw objects alone.
+#[test]
+fn a_data_file_is_not_read_by_the_id_of_its_version() {
+    let server = Server::start();
+    server.keep_versions(&["silver", "gold"]);
+    let world = prepared(&server, false);
+    batches::add_large(&world, 1);
+    let ingested = world.ingest(Plan::Calm);
+    // Another process has no copy of what the first one wrote.
+    let asked = world.start((&["query", "SELECT count(*) FROM silver.notes"], ""), Plan::Calm).finish();
+    let by_version = asked.seen.iter().filter(|seen| seen.path.contains("versionId=")).count();
+    assert_eq!((ingested.is_complete(), asked.is_complete(), by_version), (true, true, 0), "{ingested}\n{asked}");
+}
+
 #[test]
 fn long_runs_end_with_the_right_tables_whatever_goes_wrong() {
     let server = Server::start();
-    server.keep_versions();
+    server.keep_versions(&BUCKETS);
     let (mut world, mut told) = (prepared(&server, false), Tally::default());
     let seed = setting("PINTAIL_S3_SEED", 1) as u64;
     for number in 1..=setting("PINTAIL_S3_RUNS", 4) {

@@ -35,10 +35,12 @@ impl Server {
         server
     }
 
-    /// Keeps all versions of raw objects from now on.
-    pub(crate) fn keep_versions(&self) {
+    /// Keeps all versions of the objects of some buckets from now on, as all buckets of the stack do.
+    pub(crate) fn keep_versions(&self, buckets: &[&str]) {
         let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-        self.ask("PUT", "/raw?versioning", enabled.into());
+        for bucket in buckets {
+            self.ask("PUT", &format!("/{bucket}?versioning"), enabled.into());
+        }
     }
 
     /// Puts an object.
