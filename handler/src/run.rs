@@ -41,8 +41,16 @@ pub struct Part {
     pub started_at: DateTime<Utc>,
     /// How much time it has.
     pub budget: Budget,
+    /// How many raw objects may be open at once.
+    pub open: usize,
     in_force: InForce,
 }
+
+/// How many raw objects of one source are open at once, each in a file.
+const OPEN: usize = 256;
+
+/// How many of all sources: a function may have 1024 files, connections and all.
+const OPEN_IN_ALL: usize = 512;
 
 impl Deref for Run {
     type Target = Part;
@@ -81,7 +89,7 @@ impl Warm {
         if let Some(engine) = engine.get() {
             engine.stop_at(budget.end());
         }
-        let part = Part { lake, tables, project, settings, attempt, started_at, budget, in_force };
+        let part = Part { lake, tables, project, settings, attempt, started_at, budget, open: OPEN, in_force };
         Ok(Run { part, engine })
     }
 }
@@ -109,6 +117,7 @@ impl Run {
     pub fn part(&self, lanes: usize) -> Part {
         let mut part = self.part.clone();
         part.settings.memory_mebibytes /= lanes.max(1) as u64;
+        part.open = OPEN.min(OPEN_IN_ALL / lanes.max(1));
         part
     }
 

@@ -212,6 +212,17 @@ fn an_object_larger_than_the_temporary_folder_may_hold_is_streamed() {
     world.check().unwrap_or_else(|wrong| panic!("{wrong}\n{done}"));
 }
 
+/// Lambda lets a function have 1024 files open; here it is less, so that fewer files do.
+#[test]
+fn many_objects_of_several_sources_are_not_all_open_at_once() {
+    let server = Server::start();
+    let mut world = World::new(&server);
+    batches::add_many(&world, 200);
+    world.open = 850;
+    let done = world.start((&["ingest"], ""), Plan::Calm).finish();
+    assert!(done.is_complete(), "{}", done.out);
+}
+
 /// The role of the stack has `s3:GetObjectVersion`, without which S3 gives no version by its id, for raw objects alone.
 #[test]
 fn a_data_file_is_not_read_by_the_id_of_its_version() {

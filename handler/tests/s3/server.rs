@@ -77,7 +77,9 @@ impl Server {
     }
 
     fn ask(&self, method: &str, path: &str, body: Vec<u8>) -> Message {
-        let request = Message { body, ..Message::request(method, path) }.measured();
+        let mut request = Message { body, ..Message::request(method, path) }.measured();
+        // The server keeps what is not said to be over, and grows slow with some hundred of them.
+        request.headers.push(("Connection".to_owned(), "close".to_owned()));
         let answer = Connection::open(self.port).and_then(|mut connection| connection.ask(&request));
         let answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.process.log()));
         let text = String::from_utf8_lossy(&answer.body);
