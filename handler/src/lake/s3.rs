@@ -25,7 +25,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{AggregatedBytes, ByteStream, DateTimeFormat};
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart, EncodingType};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -380,14 +380,14 @@ impl S3 {
     /// [`Error::S3`].
     pub async fn list(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<Vec<Entry>> {
         let at = At { bucket: bucket.to_owned(), key: prefix.to_owned() };
-        let request =
-            self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_start_after(after.map(str::to_owned));
-        let mut pages = request.into_paginator().send();
+        let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+        let mut pages = request.set_start_after(after.map(str::to_owned)).into_paginator().send();
         let mut entries = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failure("list", &at, error))?;
+            let encoding = page.encoding_type();
             entries.extend(page.contents().iter().map(|object| Entry {
-                key: object.key().unwrap_or_default().to_owned(),
+                key: listed(object.key().unwrap_or_default(), encoding),
                 etag: unquoted(object.e_tag()),
                 size: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
                 modified: time(object.last_modified()),
@@ -402,13 +402,16 @@ impl S3 {
     /// [`Error::S3`].
     pub async fn folders(&self, bucket: &str, prefix: &str) -> Result<Vec<String>> {
         let at = At { bucket: bucket.to_owned(), key: prefix.to_owned() };
-        let mut pages =
-            self.client.list_objects_v2().bucket(bucket).prefix(prefix).delimiter("/").into_paginator().send();
+        let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+        let mut pages = request.delimiter("/").into_paginator().send();
         let mut folders = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failure("list", &at, error))?;
-            let names = page.common_prefixes().iter().filter_map(|folder| folder.prefix()?.strip_prefix(prefix));
-            folders.extend(names.map(|name| name.trim_end_matches('/').to_owned()));
+            let names = page.common_prefixes().iter().filter_map(|folder| {
+                let name = listed(folder.prefix()?, page.encoding_type());
+                Some(name.strip_prefix(prefix)?.trim_end_matches('/').to_owned())
+            });
+            folders.extend(names);
         }
         Ok(folders)
     }
@@ -422,6 +425,18 @@ pub fn ranges(from: u64, to: u64, length: u64) -> impl Iterator<Item = (u64, u64
         next = range.1;
         (range.0 < range.1).then_some(range)
     })
+}
+
+/// S3 encodes keys as forms do: a space is `+` or `%20`, a plus is `%2B`. None: it is no UTF-8.
+pub fn form_decoded(key: &str) -> Option<String> {
+    let spaced = key.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced).decode_utf8().map(String::from).ok()
+}
+
+/// A key of a listing. It is encoded, because XML cannot hold every character that a key can, unless the server does
+/// not know of that.
+fn listed(key: &str, encoding: Option<&EncodingType>) -> String {
+    encoding.and_then(|_| form_decoded(key)).unwrap_or_else(|| key.to_owned())
 }
 
 fn read_part(file: &std::fs::File, (from, to): (u64, u64)) -> std::io::Result<Bytes> {
