@@ -11,13 +11,14 @@
 //! | 412 on a read | the object is another one than the look found: it is looked at again |
 //! | 403 | a right is missing (a missing key answers so, too, without `s3:ListBucket`): told, and not tried again |
 //! | 5xx, `SlowDown`, time-outs, resets | tried again by the SDK with growing pauses, then [`Error::S3`] |
+//! | none, when the time of a function's run is over | given up: [`Error::Unanswered`] |
 //! | a body that breaks off or does not match its checksum | read again, then [`Error::S3`] |
 //!
 //! Source: "Conditional requests" and "Checking object integrity" in the S3 user guide.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
@@ -31,6 +32,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout_at;
 
 use super::seal::{Seal, Verifier};
 use crate::error::{Error, Result};
@@ -143,6 +145,26 @@ pub enum Condition {
     Is(String),
 }
 
+/// When no request may be under way any more. A process does one run after the other.
+static END: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Gives up at `end` what is asked from now on, and lets nothing be asked after it, until another end is set.
+pub fn stop_at(end: Option<Instant>) {
+    *END.lock().unwrap_or_else(PoisonError::into_inner) = end;
+}
+
+/// Waits for an answer, and no longer than until the end.
+///
+/// # Errors
+/// What the request returns; [`Error::Unanswered`].
+pub async fn in_time<T>(request: impl Future<Output = Result<T>>) -> Result<T> {
+    let end = *END.lock().unwrap_or_else(PoisonError::into_inner);
+    match end {
+        None => request.await,
+        Some(end) => timeout_at(end.into(), request).await.unwrap_or(Err(Error::Unanswered)),
+    }
+}
+
 /// Requests run here, so that code on any thread can wait for them.
 ///
 /// # Errors
@@ -163,7 +185,7 @@ pub fn runtime() -> Result<&'static Runtime> {
 /// What the request returns.
 pub fn wait<T: Send + 'static>(request: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let (answer, receiver) = std::sync::mpsc::sync_channel(1);
-    runtime()?.spawn(async move { answer.send(request.await).ok() });
+    runtime()?.spawn(async move { answer.send(in_time(request).await).ok() });
     receiver.recv().unwrap_or_else(|_| Err(Error::Internal("a request to S3 ended without an answer")))
 }
 

@@ -47,10 +47,11 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use crowd::Size;
+use emulator::{Emulator, batch, created, failures};
 use faults::{ASLEEP, Fault, KILLED, ON_THE_WAY, PASSING, Turn};
-use proxy::{Kind, Plan};
+use proxy::{Kind, Plan, Proxy};
 use server::{BUCKETS, Server};
-use world::World;
+use world::{PROJECT, World};
 
 /// A number from the environment: the edge of the test binary.
 #[expect(clippy::disallowed_methods, reason = "the edge of the process")]
@@ -268,6 +269,26 @@ fn a_crowd_of_functions_under_two_projects_gives_the_tables_of_the_newer_one() {
     let told = crowd::work(&mut world, size).unwrap_or_else(|wrong| panic!("{wrong}"));
     tell(&told);
     world.check().and_then(|()| world.check_rest()).unwrap_or_else(|wrong| panic!("{told}\n{wrong}"));
+}
+
+/// A function of 20 seconds would wait longer for the answer than it has time; Lambda would end it, and whatever it did.
+#[test]
+fn what_s3_does_not_answer_is_given_up_before_the_deadline() {
+    let server = Server::start();
+    let world = prepared(&server, false);
+    batches::change(&world, 1);
+    let proxy = Proxy::start(server.port, Plan::Always { kind: Kind::Of("/sales/a.csv"), fault: Fault::Silent });
+    let mut variables = world.variables();
+    variables.extend([
+        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", proxy.port)),
+        ("AWS_LAMBDA_FUNCTION_TIMEOUT", "20".to_owned()),
+        ("PINTAIL_PROJECT", PROJECT.to_owned()),
+        ("PINTAIL_GENERATION", "1".to_owned()),
+    ]);
+    let function = Emulator::start(&variables);
+    let message = |id, key: &str| (id, created("raw", &format!("{}/{key}", world.name())), 1);
+    let answer = function.invoke(&batch(&[message("silent", "sales/a.csv"), message("other", "people/a.ndjson")]));
+    assert_eq!(failures(&answer), ["silent", "other"], "{}", function.log());
 }
 
 /// How long a worker sleeps: longer than its lease holds.
