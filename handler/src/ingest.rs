@@ -392,7 +392,16 @@ impl Walk<'_> {
         }
     }
 
+    /// The whole chain, and what a person types where a larger machine is needed.
+    fn reason(&self, key: &str, error: &Error) -> String {
+        let Error::TooLarge { .. } = error else { return error.chain() };
+        let project = if self.run.project.name.is_empty() { "" } else { " --project DIR" };
+        let (lake, key) = (self.run.lake.address(), key.replace('\'', r"'\''"));
+        format!("{}: pintail ingest --lake {lake}{project} '{key}'", error.chain())
+    }
+
     fn fail(&mut self, key: &str, error: &Error, claimed: Option<&Claimed>) {
+        let reason = self.reason(key, error);
         let object = claimed.and_then(|claimed| claimed.object.as_ref());
         let started_at = claimed.map_or_else(Utc::now, |claimed| claimed.started_at);
         let source = Source::of_key(&self.run.project, key).ok();
@@ -411,13 +420,13 @@ impl Walk<'_> {
             bytes: object.map_or(0, |object| object.stamp.size),
             started_at,
             duration_ms: milliseconds_since(started_at),
-            error: Some(error.chain()),
+            error: Some(reason.clone()),
             contract: String::new(),
             options: None,
             stamp: None,
         };
         let (class, kind) = error.class();
-        self.summary.troubles.push(Trouble { key: key.to_owned(), class, kind, reason: error.chain() });
+        self.summary.troubles.push(Trouble { key: key.to_owned(), class, kind, reason });
         self.progress.finish(&receipt);
         self.summary.receipts.push(receipt);
     }
