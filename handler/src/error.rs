@@ -50,6 +50,9 @@ pub enum Error {
         /// The SDK's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// S3 had not answered when the time of the run was over.
+    #[error("S3 did not answer before the time was over")]
+    Unanswered,
     /// A data file that a table names could not be fetched.
     #[error("fetch data file {name}")]
     Download {
@@ -255,6 +258,7 @@ impl Error {
             Self::Io { .. } => (Class::Retryable, "Io"),
             Self::S3 { status: Some(403), .. } => (Class::Permanent, "AccessDenied"),
             Self::S3 { .. } => (Class::Retryable, "S3"),
+            Self::Unanswered => (Class::Retryable, "S3"),
             Self::Download { source, .. } => source.class(),
             Self::OutOfTime { .. } => (Class::Retryable, "OutOfTime"),
             Self::TooLarge { .. } => (Class::Permanent, "TooLarge"),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::lake::{Place, is_ignored};
+use crate::lake::{Place, form_decoded, is_ignored};
 
 /// What an invocation brings.
 #[derive(Debug)]
@@ -143,7 +143,8 @@ impl Asked {
         for S3EventRecord { s3, .. } in &event.records {
             let bucket = s3.bucket.name.as_deref().ok_or_else(|| unknown("a record names no bucket".to_owned()))?;
             let key = s3.object.key.as_deref().ok_or_else(|| unknown("a record names no key".to_owned()))?;
-            keys.extend(ours(raw, bucket, form_decoded(key)?));
+            let key = form_decoded(key).ok_or_else(|| unknown(format!("key {key:?} is no UTF-8")))?;
+            keys.extend(ours(raw, bucket, key));
         }
         Ok(Self::Keys(keys))
     }
@@ -174,13 +175,6 @@ fn ours(raw: &Place, bucket: &str, key: String) -> Option<String> {
         Place::Bucket { .. } => return None,
     };
     (!key.is_empty() && !key.ends_with('/') && !is_ignored(&key)).then_some(key)
-}
-
-/// S3 encodes keys as forms do: a space is `+` or `%20`, a plus is `%2B`.
-fn form_decoded(key: &str) -> Result<String> {
-    let spaced = key.replace('+', " ");
-    let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8();
-    decoded.map(String::from).map_err(|_| unknown(format!("key {key:?} is no UTF-8")))
 }
 
 fn parsed<T: DeserializeOwned>(payload: &Value, what: &str) -> Result<T> {

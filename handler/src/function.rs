@@ -27,7 +27,7 @@ pub use answer::{Answer, Failure, Report};
 use crate::budget::Budget;
 use crate::deployed::Deployed;
 use crate::error::Result;
-use crate::lake::{Address, Lake};
+use crate::lake::{Address, Lake, stop_at};
 use crate::metrics::Told;
 use crate::run::{Run, Warm};
 use crate::settings::Settings;
@@ -78,6 +78,7 @@ impl<'a> Function<'a> {
         // At the level that every filter lets through: the lines of a request are found by it.
         let span = tracing::error_span!("invocation", requestId = request, xrayTraceId = trace);
         let shift = Shift::new(self, budget(&context));
+        stop_at(Some(last_request(&context)));
         let work = async {
             let (answer, metrics) = shift.work(&payload).await;
             let function = &context.env_config.function_name;
@@ -109,8 +110,22 @@ impl<'a> Function<'a> {
     }
 }
 
-/// The time for the work: a tenth of what is left, at most [`MARGIN`], is for the answer.
+/// The time for the work: a tenth of what is left, at most [`MARGIN`], is for its end.
 fn budget(context: &Context) -> Budget {
-    let left = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-    Budget::until(Instant::now() + left.saturating_sub(MARGIN.min(left / 10)))
+    let left = left(context);
+    Budget::until(Instant::now() + left.saturating_sub(margin(left)))
+}
+
+/// When S3 is asked no more and waited for no longer: half of the margin is for the receipts of what is done then.
+fn last_request(context: &Context) -> Instant {
+    let left = left(context);
+    Instant::now() + left.saturating_sub(margin(left) / 2)
+}
+
+fn left(context: &Context) -> Duration {
+    context.deadline().duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+fn margin(left: Duration) -> Duration {
+    MARGIN.min(left / 10)
 }

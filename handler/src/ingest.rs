@@ -123,7 +123,11 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
     let mut pending = walk.keys().await?;
     let mut quiet_since = Instant::now();
     let mut round = 0;
-    while !pending.is_empty() {
+    while let Some(next) = pending.first() {
+        if run.budget.check(next).is_err() {
+            walk.leave(pending);
+            break;
+        }
         let began = Instant::now();
         let (batch, held) = walk.claim(&mut pending);
         walk.summary.measures.step("look", began.elapsed());
@@ -411,6 +415,13 @@ impl Walk<'_> {
         (changed && !vanished).then_some(key)
     }
 
+    /// There is no time for these any more: they are not begun.
+    fn leave(&mut self, keys: Vec<String>) {
+        for key in keys {
+            self.fail(&key, &Error::OutOfTime { key: key.clone() }, None);
+        }
+    }
+
     fn give_up(&mut self, held: Vec<String>) {
         for key in held {
             let error = Error::Held { key: key.clone(), seconds: self.run.settings.patience_seconds };
@@ -418,7 +429,16 @@ impl Walk<'_> {
         }
     }
 
+    /// The whole chain, and what a person types where a larger machine is needed.
+    fn reason(&self, key: &str, error: &Error) -> String {
+        let Error::TooLarge { .. } = error else { return error.chain() };
+        let project = if self.run.project.name.is_empty() { "" } else { " --project DIR" };
+        let (lake, key) = (self.run.lake.address(), key.replace('\'', r"'\''"));
+        format!("{}: pintail ingest --lake {lake}{project} '{key}'", error.chain())
+    }
+
     fn fail(&mut self, key: &str, error: &Error, claimed: Option<&Claimed>) {
+        let reason = self.reason(key, error);
         let object = claimed.and_then(|claimed| claimed.object.as_ref());
         let started_at = claimed.map_or_else(Utc::now, |claimed| claimed.started_at);
         let source = Source::of_key(&self.run.project, key).ok();
@@ -437,13 +457,13 @@ impl Walk<'_> {
             bytes: object.map_or(0, |object| object.stamp.size),
             started_at,
             duration_ms: milliseconds_since(started_at),
-            error: Some(error.chain()),
+            error: Some(reason.clone()),
             contract: String::new(),
             options: None,
             stamp: None,
         };
         let (class, kind) = error.class();
-        self.summary.troubles.push(Trouble { key: key.to_owned(), class, kind, reason: error.chain() });
+        self.summary.troubles.push(Trouble { key: key.to_owned(), class, kind, reason });
         self.progress.finish(&receipt);
         self.summary.receipts.push(receipt);
     }
@@ -552,5 +572,31 @@ impl Summary {
     pub fn has_failures(&self) -> bool {
         self.receipts.iter().any(|receipt| receipt.status == Status::Failed)
             || self.gold.iter().any(|entry| matches!(entry.status, GoldStatus::Withheld | GoldStatus::Failed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::budget::Budget;
+    use crate::lake::{Address, Scratch};
+    use crate::report::Silent;
+    use crate::run::Warm;
+    use crate::settings::Settings;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_there_is_no_time_for_is_not_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("raw/visits")).unwrap();
+        std::fs::write(folder.path().join("raw/visits/1.csv"), "id\n1\n").unwrap();
+        let lake = Arc::new(Lake::open(&Address::folder(folder.path()), &Scratch::default(), None).unwrap());
+        let warm = Warm::new(Arc::clone(&lake), Project::empty(), Settings::default());
+        let run = warm.begin(Utc::now(), Budget::until(Instant::now())).unwrap();
+        let request = Request { keys: vec!["visits/1.csv".to_owned()], arriving: true, ..Request::default() };
+        let summary = ingest(&run, &request, &Silent).await.unwrap();
+        assert_eq!(summary.troubles.iter().map(|trouble| trouble.kind).collect::<Vec<_>>(), ["OutOfTime"]);
+        assert!(receipt::all(&lake).unwrap().is_empty(), "nobody has claimed it");
     }
 }

@@ -32,7 +32,7 @@ use crate::fault;
 pub use address::{Address, Place};
 pub use mirror::InUse;
 pub use parallel::{both, parallel};
-pub use s3::{At, Entry, S3, wait};
+pub use s3::{At, Entry, S3, form_decoded, stop_at, wait};
 pub use seal::Seal;
 
 use bucket::Bucket;

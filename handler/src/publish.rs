@@ -127,7 +127,7 @@ struct Publishing<'a> {
 impl Publishing<'_> {
     fn stage(&mut self) -> Result<Staged> {
         let objects: Vec<RawObject> = self.group.iter().filter_map(|claimed| claimed.object.clone()).collect();
-        let opened = Opened::ahead(&self.run.lake, &objects);
+        let opened = Opened::ahead(&self.run.lake, self.run.open, &objects);
         let mut stored = BTreeMap::new();
         let tables = self.source.tables();
         let all: Vec<String> = tables.iter().cloned().chain([quarantine::PATH.to_owned()]).collect();

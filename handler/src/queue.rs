@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// Entries of one request, which is as many as SQS takes.
 pub const BATCH: usize = 10;
 
+/// Bytes of the messages of one request: what SQS took before it took 1 MiB, and other servers may still take.
+const BATCH_BYTES: usize = 256 << 10;
+
 /// How long an empty queue is waited for, in seconds: a shorter look may miss messages that are there.
 const WAIT: i32 = 2;
 
@@ -52,11 +55,18 @@ impl Queue {
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
     }
 
-    /// Sends up to [`BATCH`] messages.
+    /// Sends messages.
     ///
     /// # Errors
     /// [`Error::Queue`]; then any of them may have been sent.
     pub async fn send(&self, bodies: &[String]) -> Result<()> {
+        for bodies in requests(bodies) {
+            self.send_at_once(bodies).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_at_once(&self, bodies: &[String]) -> Result<()> {
         let mut request = self.client.send_message_batch().queue_url(&self.url);
         for (index, body) in bodies.iter().enumerate() {
             let entry = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
@@ -107,6 +117,22 @@ impl Queue {
         let url = self.url.clone();
         move |source| Error::Queue { action, url, source: Box::new(source) }
     }
+}
+
+/// The messages of each request, in their order; one that is longer than all may be together goes alone.
+fn requests(bodies: &[String]) -> Vec<&[String]> {
+    let (mut requests, mut rest) = (Vec::new(), bodies);
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take(BATCH).take_while(|body| {
+            bytes += body.len();
+            bytes <= BATCH_BYTES
+        });
+        let (now, later) = rest.split_at(fits.count().max(1));
+        requests.push(now);
+        rest = later;
+    }
+    requests
 }
 
 /// A message; those without id, body or handle are not sent by SQS.

@@ -41,6 +41,8 @@ pub struct Part {
     pub started_at: DateTime<Utc>,
     /// How much time it has.
     pub budget: Budget,
+    /// How many raw objects may be open at once.
+    pub open: usize,
     in_force: InForce,
     /// When it was seen last that the project is in force.
     seen_in_force: Arc<Mutex<Instant>>,
@@ -48,6 +50,12 @@ pub struct Part {
 
 /// How long what was seen may count without another look, where a look costs a request and others are at work.
 pub const FRESH: Duration = Duration::from_secs(1);
+
+/// How many raw objects of one source are open at once, each in a file.
+const OPEN: usize = 256;
+
+/// How many of all sources: a function may have 1024 files, connections and all.
+const OPEN_IN_ALL: usize = 512;
 
 impl Deref for Run {
     type Target = Part;
@@ -87,7 +95,8 @@ impl Warm {
         if let Some(engine) = engine.get() {
             engine.stop_at(budget.end());
         }
-        let part = Part { lake, tables, project, settings, attempt, started_at, budget, in_force, seen_in_force };
+        let open = OPEN;
+        let part = Part { lake, tables, project, settings, attempt, started_at, budget, open, in_force, seen_in_force };
         Ok(Run { part, engine })
     }
 }
@@ -115,6 +124,7 @@ impl Run {
     pub fn part(&self, lanes: usize) -> Part {
         let mut part = self.part.clone();
         part.settings.memory_mebibytes /= lanes.max(1) as u64;
+        part.open = OPEN.min(OPEN_IN_ALL / lanes.max(1));
         part
     }
 

@@ -10,6 +10,7 @@ use std::thread::available_parallelism;
 pub use variables::{VARIABLES, Variable, markdown};
 
 use crate::lake::{Address, Place, Scratch};
+use crate::log;
 
 /// Memory of a Lambda function that comes with one more virtual CPU, in MiB.
 const MEBIBYTES_PER_CPU: u64 = 1769;
@@ -160,7 +161,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             temp: self.folder("PINTAIL_TEMP").unwrap_or(defaults.temp),
             temp_limit: self.number("PINTAIL_TEMP_MB"),
             cache_limit: self.number("PINTAIL_CACHE_MB"),
-            log: (self.lookup)("PINTAIL_LOG").unwrap_or(defaults.log),
+            log: self.filter("PINTAIL_LOG").unwrap_or(defaults.log),
             log_format: self.log_format().unwrap_or(defaults.log_format),
             patience_seconds: self.number("PINTAIL_PATIENCE_SECONDS").unwrap_or(defaults.patience_seconds),
             fault: self.number("PINTAIL_FAULT"),
@@ -193,9 +194,25 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         number
     }
 
+    /// A place that is read, and so has to be there.
     fn place(&mut self, name: &str) -> Option<Place> {
         let text = (self.lookup)(name)?;
-        Place::parse(&text).map_err(|reason| self.wrong.push(format!("{name}: {reason}"))).ok()
+        match Place::parse(&text) {
+            Ok(Place::Folder(_)) => self.folder(name).map(Place::Folder),
+            Ok(bucket) => Some(bucket),
+            Err(reason) => {
+                self.wrong.push(format!("{name}: {reason}"));
+                None
+            }
+        }
+    }
+
+    fn filter(&mut self, name: &str) -> Option<String> {
+        let text = (self.lookup)(name)?;
+        if let Err(reason) = log::check(&text) {
+            self.wrong.push(format!("{name}={text:?} is no filter of the log: {reason}"));
+        }
+        Some(text)
     }
 
     fn folder(&mut self, name: &str) -> Option<PathBuf> {

@@ -136,18 +136,16 @@ pub struct Work<'a> {
 /// Objects that were opened and will be read, perhaps more than once.
 pub struct Opened<'a> {
     lake: &'a Lake,
+    most: usize,
     inputs: Mutex<HashMap<String, Arc<dyn Input>>>,
 }
 
-/// How many objects stay open at once.
-const OPEN: usize = 256;
-
 impl<'a> Opened<'a> {
-    /// Opens objects, so that their bytes are on their way when they are read.
-    pub fn ahead(lake: &'a Lake, objects: &[RawObject]) -> Self {
-        let opened = Self { lake, inputs: Mutex::default() };
+    /// Opens objects, so that their bytes are on their way when they are read; `most` stay open at once.
+    pub fn ahead(lake: &'a Lake, most: usize, objects: &[RawObject]) -> Self {
+        let opened = Self { lake, most, inputs: Mutex::default() };
         // What cannot be opened says so when it is read.
-        parallel(lake.width(), &objects[..objects.len().min(OPEN)], |object| opened.open(object).ok());
+        parallel(lake.width(), &objects[..objects.len().min(most)], |object| opened.open(object).ok());
         opened
     }
 
@@ -161,7 +159,7 @@ impl<'a> Opened<'a> {
         }
         let input = self.lake.open_raw(object)?;
         let mut inputs = self.locked();
-        if !self.lake.is_local() && inputs.len() < OPEN {
+        if !self.lake.is_local() && inputs.len() < self.most {
             inputs.insert(object.key.clone(), Arc::clone(&input));
         }
         Ok(input)

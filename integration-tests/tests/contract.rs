@@ -160,6 +160,21 @@ fn every_metric_of_ours_that_is_watched_is_one_that_the_handler_writes_by_functi
     }
 }
 
+/// Lambda leaves out JSON lines below `INFO` where it is not told otherwise, whatever the handler's filter says.
+#[test]
+fn lambda_passes_on_every_line_of_the_handler_s_log() {
+    let logging = &template()["Resources"]["Function"]["Properties"]["LoggingConfig"];
+    assert_eq!([&logging["LogFormat"], &logging["ApplicationLogLevel"]], ["JSON", "TRACE"]);
+}
+
+/// Its events are acknowledged: nothing else tells.
+#[test]
+fn a_withheld_gold_table_raises_an_alarm() {
+    let template = template();
+    let mut resources = template["Resources"].as_object().unwrap().values().map(|resource| &resource["Properties"]);
+    assert!(resources.any(|alarm| alarm["Namespace"] == "Pintail" && alarm["MetricName"] == "Withheld"));
+}
+
 /// Name and first dimension of each metric of ours. References stand inside of texts, so that the body is JSON as it is.
 fn on_the_dashboard(template: &Value) -> Vec<(Value, Value)> {
     let body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"].as_str().unwrap();

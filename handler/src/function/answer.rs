@@ -8,6 +8,9 @@ use crate::error::{Class, Error};
 use crate::ingest::{Summary, Trouble};
 use crate::receipt::{GoldEntry, Receipt};
 
+/// How many failures one text tells: Lambda takes no answer that is longer than 6 MB.
+const TOLD: usize = 100;
+
 /// What an invocation is answered with.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -70,8 +73,10 @@ impl Failure {
 
     /// Several failures as one: it may be tried again as long as that may help one of them.
     pub fn of_all(failures: &[Self]) -> Option<Self> {
-        let reasons: Vec<&str> = failures.iter().map(|failure| failure.reason.as_str()).collect();
-        let reason = reasons.join("; ");
+        let reasons: Vec<&str> = failures.iter().take(TOLD).map(|failure| failure.reason.as_str()).collect();
+        let more = failures.len() - reasons.len();
+        let more = if more > 0 { format!("; and {more} more, in the log") } else { String::new() };
+        let reason = reasons.join("; ") + &more;
         let retryable = failures.iter().find(|failure| failure.class == Class::Retryable);
         let leading = retryable.or(failures.first())?;
         Some(Self { class: leading.class, kind: leading.kind, reason })
@@ -122,6 +127,8 @@ mod tests {
         let retryable = failure(Class::Retryable, "Io", "b");
         assert_eq!(Failure::of_all(&[]), None);
         assert_eq!(Failure::of_all(std::slice::from_ref(&permanent)), Some(permanent.clone()));
-        assert_eq!(Failure::of_all(&[permanent, retryable]), Some(failure(Class::Retryable, "Io", "a; b")));
+        assert_eq!(Failure::of_all(&[permanent, retryable.clone()]), Some(failure(Class::Retryable, "Io", "a; b")));
+        let many = Failure::of_all(&vec![retryable; 40_000]).unwrap().reason;
+        assert!(many.ends_with("; b; and 39900 more, in the log") && many.len() < 1000, "{many}");
     }
 }

@@ -65,7 +65,8 @@ impl Bucket {
         } else {
             let looked = (s3.clone(), at.clone());
             let Some(head) = wait(async move { looked.0.head(&looked.1).await })? else { return Ok(false) };
-            let pin = Pin { at, etag: head.etag, version_id: head.version_id };
+            // It never changes, and to read a version by its id takes a right of its own, `s3:GetObjectVersion`.
+            let pin = Pin { at, etag: head.etag, version_id: None };
             let wanted = Wanted { pin, length: head.size, seal: head.seal };
             let file = std::fs::File::create_new(&beside).map_err(Error::io("create", &beside))?;
             let finished = Kept::begin(&s3, wanted, (file, None))?.finish();

@@ -96,7 +96,7 @@ impl Kept {
         let shared = Arc::new(Shared { file, progress: Mutex::default(), moved: Condvar::new() });
         let (length, s3, filling) = (wanted.length, s3.clone(), Arc::clone(&shared));
         let task = s3::runtime()?.spawn(async move {
-            let ended = fill(&s3, &wanted, &filling).await.map_err(Arc::new);
+            let ended = s3::in_time(fill(&s3, &wanted, &filling)).await.map_err(Arc::new);
             filling.tell(|progress| progress.ended = Some(ended));
         });
         Ok(Self { length, shared, task: task.abort_handle(), _room: room })
@@ -249,7 +249,7 @@ impl Stream {
             let (answer, receiver) = sync_channel(1);
             let (s3, pin) = (self.s3.clone(), self.wanted.pin.clone());
             let runtime = s3::runtime().map_err(io::Error::other)?;
-            let task = runtime.spawn(async move { answer.send(s3.range(&pin, range).await).ok() });
+            let task = runtime.spawn(async move { answer.send(s3::in_time(s3.range(&pin, range)).await).ok() });
             self.coming.push_back((receiver, task.abort_handle()));
         }
         Ok(())

@@ -11,13 +11,14 @@
 //! | 412 on a read | the object is another one than the look found: it is looked at again |
 //! | 403 | a right is missing (a missing key answers so, too, without `s3:ListBucket`): told, and not tried again |
 //! | 5xx, `SlowDown`, time-outs, resets | tried again by the SDK with growing pauses, then [`Error::S3`] |
+//! | none, when the time of a function's run is over | given up: [`Error::Unanswered`] |
 //! | a body that breaks off or does not match its checksum | read again, then [`Error::S3`] |
 //!
 //! Source: "Conditional requests" and "Checking object integrity" in the S3 user guide.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
@@ -25,12 +26,13 @@ use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{AggregatedBytes, ByteStream, DateTimeFormat};
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart, EncodingType};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout_at;
 
 use super::seal::{Seal, Verifier};
 use crate::error::{Error, Result};
@@ -143,6 +145,26 @@ pub enum Condition {
     Is(String),
 }
 
+/// When no request may be under way any more. A process does one run after the other.
+static END: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Gives up at `end` what is asked from now on, and lets nothing be asked after it, until another end is set.
+pub fn stop_at(end: Option<Instant>) {
+    *END.lock().unwrap_or_else(PoisonError::into_inner) = end;
+}
+
+/// Waits for an answer, and no longer than until the end.
+///
+/// # Errors
+/// What the request returns; [`Error::Unanswered`].
+pub async fn in_time<T>(request: impl Future<Output = Result<T>>) -> Result<T> {
+    let end = *END.lock().unwrap_or_else(PoisonError::into_inner);
+    match end {
+        None => request.await,
+        Some(end) => timeout_at(end.into(), request).await.unwrap_or(Err(Error::Unanswered)),
+    }
+}
+
 /// Requests run here, so that code on any thread can wait for them.
 ///
 /// # Errors
@@ -163,7 +185,7 @@ pub fn runtime() -> Result<&'static Runtime> {
 /// What the request returns.
 pub fn wait<T: Send + 'static>(request: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let (answer, receiver) = std::sync::mpsc::sync_channel(1);
-    runtime()?.spawn(async move { answer.send(request.await).ok() });
+    runtime()?.spawn(async move { answer.send(in_time(request).await).ok() });
     receiver.recv().unwrap_or_else(|_| Err(Error::Internal("a request to S3 ended without an answer")))
 }
 
@@ -380,14 +402,14 @@ impl S3 {
     /// [`Error::S3`].
     pub async fn list(&self, bucket: &str, prefix: &str, after: Option<&str>) -> Result<Vec<Entry>> {
         let at = At { bucket: bucket.to_owned(), key: prefix.to_owned() };
-        let request =
-            self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_start_after(after.map(str::to_owned));
-        let mut pages = request.into_paginator().send();
+        let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+        let mut pages = request.set_start_after(after.map(str::to_owned)).into_paginator().send();
         let mut entries = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failure("list", &at, error))?;
+            let encoding = page.encoding_type();
             entries.extend(page.contents().iter().map(|object| Entry {
-                key: object.key().unwrap_or_default().to_owned(),
+                key: listed(object.key().unwrap_or_default(), encoding),
                 etag: unquoted(object.e_tag()),
                 size: u64::try_from(object.size().unwrap_or_default()).unwrap_or_default(),
                 modified: time(object.last_modified()),
@@ -402,13 +424,16 @@ impl S3 {
     /// [`Error::S3`].
     pub async fn folders(&self, bucket: &str, prefix: &str) -> Result<Vec<String>> {
         let at = At { bucket: bucket.to_owned(), key: prefix.to_owned() };
-        let mut pages =
-            self.client.list_objects_v2().bucket(bucket).prefix(prefix).delimiter("/").into_paginator().send();
+        let request = self.client.list_objects_v2().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+        let mut pages = request.delimiter("/").into_paginator().send();
         let mut folders = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failure("list", &at, error))?;
-            let names = page.common_prefixes().iter().filter_map(|folder| folder.prefix()?.strip_prefix(prefix));
-            folders.extend(names.map(|name| name.trim_end_matches('/').to_owned()));
+            let names = page.common_prefixes().iter().filter_map(|folder| {
+                let name = listed(folder.prefix()?, page.encoding_type());
+                Some(name.strip_prefix(prefix)?.trim_end_matches('/').to_owned())
+            });
+            folders.extend(names);
         }
         Ok(folders)
     }
@@ -422,6 +447,18 @@ pub fn ranges(from: u64, to: u64, length: u64) -> impl Iterator<Item = (u64, u64
         next = range.1;
         (range.0 < range.1).then_some(range)
     })
+}
+
+/// S3 encodes keys as forms do: a space is `+` or `%20`, a plus is `%2B`. None: it is no UTF-8.
+pub fn form_decoded(key: &str) -> Option<String> {
+    let spaced = key.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced).decode_utf8().map(String::from).ok()
+}
+
+/// A key of a listing. It is encoded, because XML cannot hold every character that a key can, unless the server does
+/// not know of that.
+fn listed(key: &str, encoding: Option<&EncodingType>) -> String {
+    encoding.and_then(|_| form_decoded(key)).unwrap_or_else(|| key.to_owned())
 }
 
 fn read_part(file: &std::fs::File, (from, to): (u64, u64)) -> std::io::Result<Bytes> {

@@ -91,7 +91,7 @@ impl Store {
 async fn on_s3<T: Send + 'static>(
     request: impl Future<Output = crate::error::Result<T>> + Send + 'static,
 ) -> Result<T> {
-    let answer = s3::runtime().map_err(generic)?.spawn(request).await;
+    let answer = s3::runtime().map_err(generic)?.spawn(s3::in_time(request)).await;
     answer.map_err(|source| object_store::Error::JoinError { source })?.map_err(generic)
 }
 

@@ -23,15 +23,22 @@ fn every_wrong_variable_is_named_at_once() {
     let lookup = environment(&[
         ("PINTAIL_THREADS", "two"),
         ("PINTAIL_MEMORY_MB", "0"),
+        ("PINTAIL_PROJECT", "/nothing"),
         ("PINTAIL_TEMP", "/nowhere"),
+        ("PINTAIL_LOG", "handler=chatty"),
         ("PINTAIL_LOG_FORMAT", "xml"),
         ("PINTAIL_SILVER", "s3://"),
         ("PINTAIL_GOLD", "gs://gold"),
     ]);
     let expected = [
         r#"PINTAIL_THREADS="two" is not a whole number above 0"#,
+        "PINTAIL_PROJECT=/nothing is no folder",
         r#"PINTAIL_MEMORY_MB="0" is not a whole number above 0"#,
         "PINTAIL_TEMP=/nowhere is no folder",
+        concat!(
+            r#"PINTAIL_LOG="handler=chatty" is no filter of the log: error parsing level filter: expected one of "#,
+            r#""off", "error", "warn", "info", "debug", "trace", or a number 0-5"#
+        ),
         r#"PINTAIL_LOG_FORMAT="xml" is neither text nor json"#,
         "PINTAIL_RAW is not set: it names a zone of the lake, such as s3://my-raw",
         r#"PINTAIL_SILVER: "s3://": "" is no name of a bucket"#,

@@ -111,6 +111,19 @@ fn a_direct_event_fails_as_a_whole_with_class_and_chain() {
 }
 
 #[test]
+fn what_is_too_large_is_told_with_the_command_line_that_does_it() {
+    let world = World::buckets();
+    world.put("orders/2026-10-01.csv");
+    let mut variables = world.variables();
+    variables.push(("PINTAIL_MEMORY_MB", "1".to_owned()));
+    let failed = Emulator::start(&variables).invoke(&created(RAW, "orders/2026-10-01.csv"));
+    assert_eq!(failed["errorType"], "Permanent.TooLarge", "{failed}");
+    let lake = "s3://shop-raw/,s3://shop-silver/,s3://shop-gold/";
+    let command = format!("pintail ingest --lake {lake} --project DIR 'orders/2026-10-01.csv'");
+    assert!(failed["errorMessage"].as_str().is_some_and(|message| message.ends_with(&command)), "{failed}");
+}
+
+#[test]
 fn a_worker_of_an_older_deploy_gives_its_messages_back() {
     let world = World::folder();
     world.put("orders/2026-10-01.csv");

@@ -66,3 +66,16 @@ fn no_more_than_max_are_touched() {
     assert_eq!(text.lines().count(), 2, "{text}");
     assert_eq!(bodies(&world, &url).len() + bodies(&world, &source).len(), 3);
 }
+
+#[test]
+fn letters_that_are_too_long_for_one_request_go_in_several() {
+    let world = World::buckets();
+    let (url, source) = (world.queue("dead"), world.queue("source"));
+    let keys: Vec<String> = (0..1000).map(|number| format!("orders/{number:0200}.csv")).collect();
+    for _ in 0..6 {
+        world.sqs("SendMessage", &json!({"QueueUrl": url, "MessageBody": json!({"keys": keys}).to_string()}));
+    }
+    let (code, text) = world.run(&["replay", "--from", &url, "--to", &source]);
+    let last = text.lines().last();
+    assert_eq!((code, last), (0, Some("6 messages, 6 sent again, 0 that cannot be read")));
+}

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::emulator::{Emulator, batch, failures};
 use crate::letters::bodies;
-use crate::world::{PIPELINE, World};
+use crate::world::{PIPELINE, RAW, World};
 
 #[test]
 fn missed_objects_are_sent_to_the_queue_and_the_function_reads_them() {
@@ -28,6 +28,16 @@ fn missed_objects_are_sent_to_the_queue_and_the_function_reads_them() {
     let messages = [("one", bodies[0].clone(), 1), ("two", bodies[1].clone(), 1)];
     assert_eq!(failures(&function.invoke(&batch(&messages))), Vec::<&str>::new(), "{}", function.log());
     assert_eq!(world.pintail("reconcile", &[&project[..], &["--dry-run"]].concat()), "nothing to read\n");
+}
+
+/// XML cannot hold every character that a key can.
+#[test]
+fn a_listing_tells_every_key_that_s3_takes() {
+    let world = World::buckets();
+    world.write(RAW, "visits/a%01b%2B%20c%2520.csv", b"id\n1\n");
+    assert_eq!(world.pintail("reconcile", &["--dry-run"]), "visits/a\u{1}b+ c%20.csv: read -> silver/visits\n");
+    world.pintail("ingest", &[]);
+    assert_eq!(world.pintail("reconcile", &["--dry-run"]), "nothing to read\n");
 }
 
 #[test]

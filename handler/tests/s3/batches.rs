@@ -35,6 +35,14 @@ pub(crate) fn add(world: &World<'_>, number: usize) {
     world.write(&people(&format!("people/{number}.ndjson"), number));
 }
 
+/// So many files of each of four sources that nobody declares.
+pub(crate) fn add_many(world: &World<'_>, files: usize) {
+    for number in 0..4 * files {
+        let text = format!("id\n{number}\n");
+        world.write(&File::new(&format!("{}/{number}.csv", ["a", "b", "c", "d"][number % 4]), &text, Packing::Plain));
+    }
+}
+
 /// A file that is read in several ranges, and whose rows are sent in several parts: 24 MB that do not compress.
 pub(crate) fn add_large(world: &World<'_>, number: usize) {
     let mut text = "id,label,seen\n".to_owned();

@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     Reset,
     /// The effect, later.
     Delayed,
+    /// No effect, and no answer.
+    Silent,
     /// The connection ends in the middle of the answer's body.
     Truncated,
     /// A byte in the middle of the answer's body is another one.

@@ -47,10 +47,11 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use crowd::Size;
+use emulator::{Emulator, batch, created, failures};
 use faults::{ASLEEP, Fault, KILLED, ON_THE_WAY, PASSING, Turn};
-use proxy::{Kind, Plan};
-use server::Server;
-use world::World;
+use proxy::{Kind, Plan, Proxy};
+use server::{BUCKETS, Server};
+use world::{PROJECT, World};
 
 /// A number from the environment: the edge of the test binary.
 #[expect(clippy::disallowed_methods, reason = "the edge of the process")]
@@ -212,10 +213,35 @@ fn an_object_larger_than_the_temporary_folder_may_hold_is_streamed() {
     world.check().unwrap_or_else(|wrong| panic!("{wrong}\n{done}"));
 }
 
+/// Lambda lets a function have 1024 files open; here it is less, so that fewer files do.
+#[test]
+fn many_objects_of_several_sources_are_not_all_open_at_once() {
+    let server = Server::start();
+    let mut world = World::new(&server);
+    batches::add_many(&world, 200);
+    world.open = 850;
+    let done = world.start((&["ingest"], ""), Plan::Calm).finish();
+    assert!(done.is_complete(), "{}", done.out);
+}
+
+/// The role of the stack has `s3:GetObjectVersion`, without which S3 gives no version by its id, for raw objects alone.
+#[test]
+fn a_data_file_is_not_read_by_the_id_of_its_version() {
+    let server = Server::start();
+    server.keep_versions(&["silver", "gold"]);
+    let world = prepared(&server, false);
+    batches::add_large(&world, 1);
+    let ingested = world.ingest(Plan::Calm);
+    // Another process has no copy of what the first one wrote.
+    let asked = world.start((&["query", "SELECT count(*) FROM silver.notes"], ""), Plan::Calm).finish();
+    let by_version = asked.seen.iter().filter(|seen| seen.path.contains("versionId=")).count();
+    assert_eq!((ingested.is_complete(), asked.is_complete(), by_version), (true, true, 0), "{ingested}\n{asked}");
+}
+
 #[test]
 fn long_runs_end_with_the_right_tables_whatever_goes_wrong() {
     let server = Server::start();
-    server.keep_versions();
+    server.keep_versions(&BUCKETS);
     let (mut world, mut told) = (prepared(&server, false), Tally::default());
     let seed = setting("PINTAIL_S3_SEED", 1) as u64;
     for number in 1..=setting("PINTAIL_S3_RUNS", 4) {
@@ -243,6 +269,26 @@ fn a_crowd_of_functions_under_two_projects_gives_the_tables_of_the_newer_one() {
     let told = crowd::work(&mut world, size).unwrap_or_else(|wrong| panic!("{wrong}"));
     tell(&told);
     world.check().and_then(|()| world.check_rest()).unwrap_or_else(|wrong| panic!("{told}\n{wrong}"));
+}
+
+/// A function of 20 seconds would wait longer for the answer than it has time; Lambda would end it, and whatever it did.
+#[test]
+fn what_s3_does_not_answer_is_given_up_before_the_deadline() {
+    let server = Server::start();
+    let world = prepared(&server, false);
+    batches::change(&world, 1);
+    let proxy = Proxy::start(server.port, Plan::Always { kind: Kind::Of("/sales/a.csv"), fault: Fault::Silent });
+    let mut variables = world.variables();
+    variables.extend([
+        ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", proxy.port)),
+        ("AWS_LAMBDA_FUNCTION_TIMEOUT", "20".to_owned()),
+        ("PINTAIL_PROJECT", PROJECT.to_owned()),
+        ("PINTAIL_GENERATION", "1".to_owned()),
+    ]);
+    let function = Emulator::start(&variables);
+    let message = |id, key: &str| (id, created("raw", &format!("{}/{key}", world.name())), 1);
+    let answer = function.invoke(&batch(&[message("silent", "sales/a.csv"), message("other", "people/a.ndjson")]));
+    assert_eq!(failures(&answer), ["silent", "other"], "{}", function.log());
 }
 
 /// How long a worker sleeps: longer than its lease holds.

@@ -220,6 +220,7 @@ impl Shared {
             Some(Fault::Reset) => return reset(client),
             Some(Fault::KilledBefore) => return self.kill(),
             Some(Fault::Delayed) => std::thread::sleep(DELAY),
+            Some(Fault::Silent) => return self.say_nothing(),
             Some(Fault::AsleepBefore) => self.sleep(),
             _ => {}
         }
@@ -256,6 +257,14 @@ impl Shared {
         *server = (!closes).then(|| (connection, Instant::now()));
         let is_head = request.method() == "HEAD" || answer.status() == 204;
         Ok(if is_head { answer } else { answer.measured() })
+    }
+
+    /// Leaves the client waiting until all is over.
+    fn say_nothing(&self) -> Result<u16> {
+        while !self.is_over.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(Error::from(ErrorKind::ConnectionAborted))
     }
 
     /// Stops the process and waits until it is woken.

@@ -35,10 +35,12 @@ impl Server {
         server
     }
 
-    /// Keeps all versions of raw objects from now on.
-    pub(crate) fn keep_versions(&self) {
+    /// Keeps all versions of the objects of some buckets from now on, as all buckets of the stack do.
+    pub(crate) fn keep_versions(&self, buckets: &[&str]) {
         let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-        self.ask("PUT", "/raw?versioning", enabled.into());
+        for bucket in buckets {
+            self.ask("PUT", &format!("/{bucket}?versioning"), enabled.into());
+        }
     }
 
     /// Puts an object.
@@ -75,7 +77,9 @@ impl Server {
     }
 
     fn ask(&self, method: &str, path: &str, body: Vec<u8>) -> Message {
-        let request = Message { body, ..Message::request(method, path) }.measured();
+        let mut request = Message { body, ..Message::request(method, path) }.measured();
+        // The server keeps what is not said to be over, and grows slow with some hundred of them.
+        request.headers.push(("Connection".to_owned(), "close".to_owned()));
         let answer = Connection::open(self.port).and_then(|mut connection| connection.ask(&request));
         let answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.process.log()));
         let text = String::from_utf8_lossy(&answer.body);

@@ -36,6 +36,8 @@ pub(crate) struct World<'s> {
     processes: AtomicU64,
     /// How much of the folder for temporary files a process may use, in MiB.
     pub(crate) temporary: Option<u64>,
+    /// How many files a process may have open, connections too.
+    pub(crate) open: u32,
 }
 
 /// A process at work.
@@ -64,7 +66,15 @@ impl<'s> World<'s> {
             fs::create_dir(folder.path().join(name)).expect("a new folder takes folders");
         }
         let name = format!("w{}", WORLDS.fetch_add(1, Ordering::Relaxed));
-        Self { server, name, folder, copied: BTreeMap::new(), processes: AtomicU64::new(0), temporary: None }
+        Self {
+            server,
+            name,
+            folder,
+            copied: BTreeMap::new(),
+            processes: AtomicU64::new(0),
+            temporary: None,
+            open: 1024,
+        }
     }
 
     /// The prefix of its zones.
@@ -107,8 +117,9 @@ impl<'s> World<'s> {
         let (out, error) = (file("out"), file("error"));
         let proxy = Proxy::start(self.server.port, plan);
         let zones = BUCKETS.map(|bucket| format!("s3://{bucket}/{}", self.name)).join(",");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pintail"));
-        command.args(arguments).args(["--lake", &zones]);
+        let mut command = Command::new("/bin/sh");
+        let limited = format!("ulimit -n {}; exec \"$0\" \"$@\"", self.open);
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_pintail")]).args(arguments).args(["--lake", &zones]);
         if !project.is_empty() {
             command.args(["--project", project]);
         }

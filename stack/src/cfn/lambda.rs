@@ -107,8 +107,17 @@ pub struct EphemeralStorage {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "PascalCase")]
 pub struct LoggingConfig {
+    pub application_log_level: ApplicationLogLevel,
     pub log_format: LogFormat,
     pub log_group: Value<String>,
+}
+
+/// The least level of the JSON lines that Lambda passes on; `INFO`, where none is said.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ApplicationLogLevel {
+    Trace,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -9,7 +9,8 @@ use crate::{
         iam::{Action, Document, IdentityStatement, Policy, Principal, ResourceStatement, Role, Service},
         kms::Key,
         lambda::{
-            Environment, EphemeralStorage, Function, LogFormat, LoggingConfig, QUEUE_RIGHTS, TracingConfig, TracingMode,
+            ApplicationLogLevel, Environment, EphemeralStorage, Function, LogFormat, LoggingConfig, QUEUE_RIGHTS,
+            TracingConfig, TracingMode,
         },
         logs::LogGroup,
         resource::Finding,
@@ -58,7 +59,12 @@ pub(super) fn function(template: &mut Template, lake: &Lake, parts: &Parts) -> H
         environment: Some(Environment { variables: environment(lake) }),
         ephemeral_storage: Some(EphemeralStorage { size: lake.options.temporary }),
         function_name: Some(lake.function_name.clone()),
-        logging_config: Some(LoggingConfig { log_format: LogFormat::Json, log_group: log.name() }),
+        logging_config: Some(LoggingConfig {
+            // The handler's own filter decides.
+            application_log_level: ApplicationLogLevel::Trace,
+            log_format: LogFormat::Json,
+            log_group: log.name(),
+        }),
         memory_size: Some(lake.options.memory),
         reserved_concurrent_executions: lake.options.reserved_concurrency,
         timeout: Some(lake.options.timeout),

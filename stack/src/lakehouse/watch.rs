@@ -106,12 +106,14 @@ fn alarms(
     let near = f64::from(lake.options.timeout.number()) * 1000.0 * 0.8;
     let quarantined = Watched::ours(lake, "QuarantinedPercent", Statistic::Maximum);
     let share = f64::from(lake.options.quarantined_percent.number());
+    let withheld = Watched::ours(lake, "Withheld", Statistic::Maximum);
     let mut alarms = vec![
         ("DeadLettersAlarm", dead, 0.0, "An upload failed too often: see the dead-letter queue"),
         ("ErrorsAlarm", sum("Errors"), 0.0, "The function failed"),
         ("ThrottlesAlarm", sum("Throttles"), 0.0, "The function was throttled"),
         ("DurationAlarm", duration, near, "An invocation took more than 80 % of the time-out"),
         ("QuarantineAlarm", quarantined, share, "A large share of the records is quarantined"),
+        ("WithheldAlarm", withheld, 0.0, "A gold table is withheld: the data or a test refuses what is new"),
     ];
     if let Some(queue) = queue {
         let oldest = Watched::queue(queue, "ApproximateAgeOfOldestMessage");
