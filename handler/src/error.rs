@@ -257,8 +257,7 @@ impl Error {
         match self {
             Self::Io { .. } => (Class::Retryable, "Io"),
             Self::S3 { status: Some(403), .. } => (Class::Permanent, "AccessDenied"),
-            Self::S3 { .. } => (Class::Retryable, "S3"),
-            Self::Unanswered => (Class::Retryable, "S3"),
+            Self::S3 { .. } | Self::Unanswered => (Class::Retryable, "S3"),
             Self::Download { source, .. } => source.class(),
             Self::OutOfTime { .. } => (Class::Retryable, "OutOfTime"),
             Self::TooLarge { .. } => (Class::Permanent, "TooLarge"),

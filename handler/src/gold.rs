@@ -118,10 +118,8 @@ pub fn look(run: &Part) -> Result<Looked> {
 
 /// How the gold tables stand, once what they are computed from is seen as well.
 fn stand(run: &Run, looked: Option<Looked>) -> Result<HashMap<String, Standing>> {
-    let Looked { tables, at } = match looked.filter(|looked| looked.at.elapsed() < run::FRESH) {
-        Some(looked) => looked,
-        None => look(run)?,
-    };
+    let fresh = looked.filter(|looked| looked.at.elapsed() < run::FRESH);
+    let Looked { tables, at } = fresh.map_or_else(|| look(run), Ok)?;
     let inputs = stored_models(&run.project).flat_map(|model| Upstream::of(&run.project, model).tables);
     let inputs: BTreeSet<String> = inputs.map(|(zone, name)| format!("{zone}/{name}")).collect();
     let unseen = inputs.into_iter().filter(|name| run.tables.table(name).seen_at().is_none_or(|seen| seen < at));
