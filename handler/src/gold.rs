@@ -139,12 +139,11 @@ async fn refresh_model(run: &Run, upstream: &Upstream<'_>, mut looked: Option<St
     let mut round = 0;
     loop {
         // The gold table first, then its inputs.
-        let (standing, inputs) = match looked.take() {
-            Some(standing) => (standing, upstream.seen(&run.tables, &run.project)),
-            None => {
-                let standing = Standing { snapshot: table.glance().await?, at: Instant::now() };
-                (standing, upstream.glance(&run.tables, &run.project).await?)
-            }
+        let (standing, inputs) = if let Some(standing) = looked.take() {
+            (standing, upstream.seen(&run.tables, &run.project))
+        } else {
+            let standing = Standing { snapshot: table.glance().await?, at: Instant::now() };
+            (standing, upstream.glance(&run.tables, &run.project).await?)
         };
         if let Some(entry) = settle(run, upstream, (&table, &standing, &inputs)).await? {
             return Ok(entry);
