@@ -75,12 +75,12 @@ fn a_json_file_may_leave_columns_out_and_nest_them() {
 
 #[test]
 fn an_unknown_extension_is_quarantined_whole() {
-    let lake = Lake::of("-- raw/reports/a.xlsx --\nPK\n-- raw/reports/b.csv --\na\n1\n");
+    let lake = Lake::of("-- raw/reports/a.pdf --\nPK\n-- raw/reports/b.csv --\na\n1\n");
     let done = lake.ingest(0, &[]);
-    assert_eq!(done.told(), "reports/a.xlsx: quarantined 1/0/1\nreports/b.csv: ingested 1/1/0");
+    assert_eq!(done.told(), "reports/a.pdf: quarantined 1/0/1\nreports/b.csv: ingested 1/1/0");
     assert_eq!(
         lake.reasons(),
-        "reports/a.xlsx:1: the extension is none of csv, tsv, txt, json, ndjson, jsonl, parquet (with .gz, .zst, .bz2, .xz or .sz), and no source declares a format"
+        "reports/a.pdf:1: the extension is none of csv, tsv, txt, json, ndjson, jsonl, parquet (with .gz, .zst, .bz2, .xz or .sz), and no source declares a format"
     );
     lake.audit();
 }
