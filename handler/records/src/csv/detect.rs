@@ -132,6 +132,8 @@ mod tests {
             (&format!("{};b\n1;2\n", "a".repeat(2000)), ';', '"'),
             ("a,b\n1,'tis\n2,rock 'n' roll\n3,'so'\n", ',', '"'),
             ("a,b\n1,'tis,so'\n2,'it''s'\n3,it's\n", ',', '\''),
+            ("a,b\n1,'so'\n2,'tis\n", ',', '"'),
+            ("\n\na;b\n1;2\n", ';', '"'),
             ("", ',', '"'),
         ] {
             assert_eq!(found(text, &Options::default()), (delimiter, quote), "{text:?}");
@@ -142,6 +144,10 @@ mod tests {
     fn what_is_declared_holds() {
         let declared = Options { delimiter: Some(b','), quote: Some(b'"'), ..Options::default() };
         assert_eq!(found("a;b\n1;2\n", &declared), (',', '"'));
+        let delimiter = Options { delimiter: Some(b','), ..Options::default() };
+        assert_eq!(found("a,b\n'1,5',2\n", &delimiter), (',', '\''));
+        let json = Options { format: Format::Json, ..Options::default() };
+        assert_eq!(settle(&MemoryInput(b"a;b\n".to_vec()), &json).unwrap(), json);
         let preamble = Options { preamble: 1, comment: Some(b'#'), ..Options::default() };
         assert_eq!(found("x,y\n#c,d\na;b\n1;2\n", &preamble), (';', '"'));
     }
