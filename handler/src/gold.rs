@@ -96,11 +96,12 @@ struct Standing {
     at: Instant,
 }
 
-/// How the gold tables stand, by name. What is seen of their inputs later is at least as new as what they were computed
-/// from.
+/// How the gold tables stand, by name.
 pub struct Looked {
     tables: HashMap<String, Option<Arc<Snapshot>>>,
-    at: Instant,
+    /// When that was known. What is asked of their inputs later is at least as new as what they were computed from; what
+    /// was asked earlier, and perhaps answered later, may be older.
+    pub at: Instant,
 }
 
 /// Looks at all gold tables side by side.
@@ -111,9 +112,8 @@ pub fn look(run: &Part) -> Result<Looked> {
     let models = || stored_models(&run.project).map(|model| (model.name.clone(), format!("gold/{}", model.name)));
     let unseen = models().map(|(_, table)| table).filter(|table| !run.tables.table(table).is_fresh(Needs::Glance));
     run.tables.look(&unseen.collect::<Vec<_>>(), Needs::Glance)?;
-    let at = models().filter_map(|(_, table)| run.tables.table(&table).seen_at()).max().unwrap_or_else(Instant::now);
     let tables = models().map(|(name, table)| (name, run.tables.table(&table).seen())).collect();
-    Ok(Looked { tables, at })
+    Ok(Looked { tables, at: Instant::now() })
 }
 
 /// How the gold tables stand, once what they are computed from is seen as well.
