@@ -101,7 +101,14 @@ pub struct Looked {
     tables: HashMap<String, Option<Arc<Snapshot>>>,
     /// When that was known. What is asked of their inputs later is at least as new as what they were computed from; what
     /// was asked earlier, and perhaps answered later, may be older.
-    pub at: Instant,
+    at: Instant,
+}
+
+impl Looked {
+    /// The same for who looked at something else meanwhile: that was not asked after it.
+    pub fn as_of_now(self) -> Self {
+        Self { at: Instant::now(), ..self }
+    }
 }
 
 /// Looks at all gold tables side by side.
