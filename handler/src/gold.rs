@@ -106,6 +106,7 @@ pub struct Looked {
 
 impl Looked {
     /// The same for who looked at something else meanwhile: that was not asked after it.
+    #[must_use]
     pub fn as_of_now(self) -> Self {
         Self { at: Instant::now(), ..self }
     }
