@@ -25,6 +25,8 @@ const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "frid
 pub(crate) struct Layout {
     format: String,
     words: Vec<Word>,
+    /// How long the text of each word is at least.
+    least: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,8 @@ impl Layout {
     pub(crate) fn new(format: &str, data_type: &Type) -> Result<Self, String> {
         let mut words = Vec::new();
         split_words(format, &mut words)?;
-        let layout = Self { format: format.to_owned(), words };
+        let least = least_lengths(&words);
+        let layout = Self { format: format.to_owned(), words, least };
         let (date, time, zone) = match data_type {
             Type::Date => (true, Some(false), false),
             Type::Time => (false, Some(true), false),
@@ -135,21 +138,24 @@ impl Layout {
     fn read(&self, text: &str) -> Option<Parts> {
         let mut parts = Parts::default();
         let mut rest = text;
-        for (place, word) in self.words.iter().enumerate() {
-            let before = rest.len();
-            rest = parts.take(*word, rest)?;
-            if self.is_beside_number(place) && word.digits().is_some_and(|digits| before - rest.len() < digits) {
+        for (word, least) in self.words.iter().zip(&self.least) {
+            let behind = parts.take(*word, rest)?;
+            if rest.len() - behind.len() < *least {
                 return None;
             }
+            rest = behind;
         }
         rest.is_empty().then_some(parts)
     }
+}
 
-    /// Whether nothing parts a word from a number: where such a word is short, no one can tell whose digit is missing.
-    fn is_beside_number(&self, place: usize) -> bool {
-        let number = |place: usize| self.words.get(place).is_some_and(|word| word.digits().is_some());
-        number(place + 1) || place.checked_sub(1).is_some_and(number)
-    }
+/// How long the text of each word is at least. A number may be short, but not where nothing parts it from another one: no
+/// one could tell whose digit is missing.
+fn least_lengths(words: &[Word]) -> Vec<usize> {
+    let digits: Vec<Option<usize>> = words.iter().map(|word| word.digits()).collect();
+    let is_number = |place: usize| digits.get(place).is_some_and(Option::is_some);
+    let is_beside = |place: usize| is_number(place + 1) || place.checked_sub(1).is_some_and(is_number);
+    digits.iter().enumerate().map(|(place, digits)| digits.filter(|_| is_beside(place)).unwrap_or(0)).collect()
 }
 
 impl Word {
