@@ -74,9 +74,8 @@ impl<'w> Sample<'w> {
 
     fn find_delimiter(&self, quote: u8) -> u8 {
         let score = |delimiter: u8| {
-            let mut scans = self.records(delimiter, quote);
-            scans.retain(|scan| scan.fault.is_none());
-            let widths: Vec<usize> = scans.iter().map(|scan| scan.width).collect();
+            let records = self.records(delimiter, quote).into_iter();
+            let widths: Vec<usize> = records.filter(|scan| scan.fault.is_none()).map(|scan| scan.width).collect();
             let first = widths.first().copied().filter(|width| *width > 1);
             first.map_or(0, |first| widths.iter().filter(|width| **width == first).count())
         };
@@ -98,9 +97,10 @@ impl<'w> Sample<'w> {
             memchr::memchr_iter(quote, self.bytes).any(opens)
         };
         let is_apostrophe = !written(b'"') && written(b'\'') && check_text(self.bytes).is_ok() && {
-            let scans = self.records(self.find_delimiter(b'\''), b'\'').into_iter().filter(|scan| scan.quotes);
-            let (sound, damaged): (Vec<Scan>, Vec<Scan>) = scans.partition(|scan| scan.fault.is_none());
-            sound.len() > damaged.len()
+            let mut records = self.records(self.find_delimiter(b'\''), b'\'');
+            records.retain(|scan| scan.quotes);
+            let sound = records.iter().filter(|scan| scan.fault.is_none()).count();
+            sound > records.len() - sound
         };
         if is_apostrophe { b'\'' } else { b'"' }
     }
