@@ -146,20 +146,10 @@ fn by_extension(key: &str) -> (Option<Format>, Compression, bool) {
     (format, compression, parts.last() == Some(&"tsv"))
 }
 
-/// Extensions of formats that are not read, and what to do about them.
-const NOT_READ: [(&str, &str); 5] = [
-    (".xlsx", "an Excel workbook; export it as CSV"),
-    (".xlsm", "an Excel workbook; export it as CSV"),
-    (".xls", "an old Excel workbook; export it as CSV"),
-    (".avro", "Avro, which is not read; convert it to Parquet"),
-    (".orc", "ORC, which is not read; convert it to Parquet"),
-];
-
 /// Why a key whose extension tells no format is not read.
 fn refuse_extension(key: &str) -> String {
-    let key = key.to_ascii_lowercase();
-    match NOT_READ.iter().find(|(extension, _)| key.ends_with(extension)) {
-        Some((_, what)) => format!("the object is {what}"),
+    match records::unread_by_extension(key) {
+        Some(what) => format!("the object is {what}"),
         None => format!("the extension is none of {FORMATS} (with {COMPRESSIONS}), and no source declares a format"),
     }
 }

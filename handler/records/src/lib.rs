@@ -45,6 +45,7 @@ pub use options::{Bounds, Compression, Format, Options, Ragged};
 pub use passed::Passed;
 pub use plan::{Column, Plan, RESCUED, Unforeseen};
 pub use reader::{Reader, read, read_on, settle};
+pub use signature::unread_by_extension;
 pub use survey::{Depth, Survey, SurveyedColumn, survey};
 pub use text::check_encoding;
 pub use types::{Type, UnknownType};

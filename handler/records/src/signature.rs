@@ -2,14 +2,34 @@
 
 use crate::error::Error;
 
+const OLD_EXCEL: &str = "an old Excel workbook; export it as CSV";
+const AVRO: &str = "Avro, which is not read; convert it to Parquet";
+const ORC: &str = "ORC, which is not read; convert it to Parquet";
+
+/// Extensions of formats that are not read, and what to do about them.
+const EXTENSIONS: [(&str, &str); 5] = [
+    ("xlsx", "an Excel workbook; export it as CSV"),
+    ("xlsm", "an Excel workbook; export it as CSV"),
+    ("xls", OLD_EXCEL),
+    ("avro", AVRO),
+    ("orc", ORC),
+];
+
+/// What a file of this name is, and what to do about it, where its extension is that of a format that is not read.
+#[must_use]
+pub fn unread_by_extension(name: &str) -> Option<&'static str> {
+    let (_, extension) = name.rsplit_once('.')?;
+    EXTENSIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension)).map(|(_, what)| *what)
+}
+
 /// Formats that begin in a way no text does, and what to do about them.
 const KNOWN: [(&[u8], &str); 12] = [
     (b"PK\x03\x04", "an Excel workbook (or another zip archive); export it as CSV"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook; export it as CSV"),
-    (b"Obj\x01", "Avro, which is not read; convert it to Parquet"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLD_EXCEL),
+    (b"Obj\x01", AVRO),
     (b"PAR1", "Parquet; declare that format"),
     (b"PARE", "encrypted Parquet, which is not read"),
-    (b"ORC", "ORC, which is not read; convert it to Parquet"),
+    (b"ORC", ORC),
     (b"\x1f\x8b", "packed with gzip; declare that compression"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd; declare that compression"),
     (b"BZh", "packed with bzip2; declare that compression"),
