@@ -18,11 +18,11 @@ use crate::lake::{both, parallel};
 use crate::publish::{CONTRACT, Claimed, Outcome, Staged};
 use crate::quarantine;
 use crate::receipt::{Stored, object_name};
-use crate::run::{FRESH, Run};
+use crate::run::Run;
 use crate::silver::TableRows;
 use crate::snapshot::{Change, Definition, File, Needs, Snapshot, widened};
 use crate::stored::conform_batch;
-use crate::table::Decision;
+use crate::table::{Decision, FRESH};
 
 /// What a commit found when it was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,10 +26,10 @@ use crate::partitions::{self, Scope};
 use crate::project::{Model, Project, Severity, Zone};
 use crate::quality::{self, Failure};
 use crate::receipt::{GoldEntry, GoldStatus};
-use crate::run::{self, Part, Run};
+use crate::run::{Part, Run};
 use crate::snapshot::{Change, Definition, File, Needs, Snapshot};
 use crate::stored::{stored_batch, stored_schema};
-use crate::table::{Decision, Table, backoff};
+use crate::table::{Decision, FRESH, Table, backoff};
 
 /// The table property that records what a gold table was computed from.
 pub const INPUTS: &str = "pintail.inputs";
@@ -118,15 +118,14 @@ impl Looked {
 /// As [`Table::glance`].
 pub fn look(run: &Part) -> Result<Looked> {
     let models = || stored_models(&run.project).map(|model| (model.name.clone(), format!("gold/{}", model.name)));
-    let unseen = models().map(|(_, table)| table).filter(|table| !run.tables.table(table).is_fresh(Needs::Glance));
-    run.tables.look(&unseen.collect::<Vec<_>>(), Needs::Glance)?;
+    run.tables.look_lately(models().map(|(_, table)| table), Needs::Glance)?;
     let tables = models().map(|(name, table)| (name, run.tables.table(&table).seen())).collect();
     Ok(Looked { tables, at: Instant::now() })
 }
 
 /// How the gold tables stand, once what they are computed from is seen as well.
 fn stand(run: &Run, looked: Option<Looked>) -> Result<HashMap<String, Standing>> {
-    let fresh = looked.filter(|looked| looked.at.elapsed() < run::FRESH);
+    let fresh = looked.filter(|looked| looked.at.elapsed() < FRESH);
     let Looked { tables, at } = fresh.map_or_else(|| look(run), Ok)?;
     let inputs = stored_models(&run.project).flat_map(|model| Upstream::of(&run.project, model).tables);
     let inputs: BTreeSet<String> = inputs.map(|(zone, name)| format!("{zone}/{name}")).collect();

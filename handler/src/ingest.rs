@@ -125,7 +125,8 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
     let mut round = 0;
     while let Some(next) = pending.first() {
         if run.budget.check(next).is_err() {
-            walk.leave(pending);
+            // There is no time for these any more: they are not begun.
+            walk.give_up(pending, |key| Error::OutOfTime { key });
             break;
         }
         let began = Instant::now();
@@ -133,7 +134,8 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
         walk.summary.measures.step("look", began.elapsed());
         if batch.is_empty() {
             if quiet_since.elapsed() > run.patience() {
-                walk.give_up(held);
+                let seconds = run.settings.patience_seconds;
+                walk.give_up(held, |key| Error::Held { key, seconds });
                 break;
             }
             backoff(round).await;
@@ -158,17 +160,16 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
 /// Looks at gold, and at the tables that objects with these keys would go to: what is known before the claims need not be
 /// looked at after them. Tables of a folder are looked at when they are needed.
 fn look_ahead(run: &Part, keys: &[String]) -> Result<gold::Looked> {
-    let sources = keys.iter().filter(|_| !run.lake.is_local()).filter_map(|key| Source::of_key(&run.project, key).ok());
-    let mut tables: BTreeSet<String> = sources.flat_map(|source| source.tables()).collect();
-    if !tables.is_empty() {
-        tables.insert(quarantine::PATH.to_owned());
+    if run.lake.is_local() {
+        return gold::look(run);
     }
-    let tables: Vec<String> =
-        tables.into_iter().filter(|table| !run.tables.table(table).is_fresh(Needs::Files)).collect();
+    let sources = keys.iter().filter_map(|key| Source::of_key(&run.project, key).ok());
+    let own = sources.flat_map(|source| source.tables());
+    let tables: BTreeSet<String> = own.chain([quarantine::PATH.to_owned()]).collect();
     let runtime = Handle::current();
     let look = || {
         let _inside = runtime.enter();
-        run.tables.look(&tables, Needs::Files)
+        run.tables.look_lately(tables, Needs::Files)
     };
     let (seen, gold) = both(look, || gold::look(run));
     seen?;
@@ -416,17 +417,9 @@ impl Walk<'_> {
         (changed && !vanished).then_some(key)
     }
 
-    /// There is no time for these any more: they are not begun.
-    fn leave(&mut self, keys: Vec<String>) {
+    fn give_up(&mut self, keys: Vec<String>, why: impl Fn(String) -> Error) {
         for key in keys {
-            self.fail(&key, &Error::OutOfTime { key: key.clone() }, None);
-        }
-    }
-
-    fn give_up(&mut self, held: Vec<String>) {
-        for key in held {
-            let error = Error::Held { key: key.clone(), seconds: self.run.settings.patience_seconds };
-            self.fail(&key, &error, None);
+            self.fail(&key, &why(key.clone()), None);
         }
     }
 

@@ -13,10 +13,11 @@ use crate::error::{Error, Result};
 use crate::lake::{Lake, RawObject, both, parallel};
 use crate::quarantine;
 use crate::receipt::{SilverEntry, Stored};
-use crate::run::{FRESH, Run, new_engine};
+use crate::run::{Run, new_engine};
 use crate::silver::{Lazy, Looked, Opened, SilverRows, Surveyed, Work};
 use crate::snapshot::{Definition, Needs, Snapshot};
 use crate::source::Source;
+use crate::table::FRESH;
 
 /// The table property that keeps a source's contract.
 pub const CONTRACT: &str = "pintail.contract";
@@ -133,9 +134,11 @@ impl Publishing<'_> {
         let all: Vec<String> = tables.iter().cloned().chain([quarantine::PATH.to_owned()]).collect();
         // The commit will ask which files a bucket's table has, a folder's only where it holds some of the group.
         let needs = if self.run.lake.is_local() { Needs::Glance } else { Needs::Files };
-        let is_first = self.group.iter().all(Claimed::is_first);
-        let unseen = all.into_iter().filter(|table| !is_first || !self.run.tables.table(table).is_fresh(needs));
-        self.run.tables.look(&unseen.collect::<Vec<_>>(), needs)?;
+        if self.group.iter().all(Claimed::is_first) {
+            self.run.tables.look_lately(all, needs)?;
+        } else {
+            self.run.tables.look(&all, needs)?;
+        }
         for table in tables {
             if let Some(snapshot) = self.run.tables.table(&table).seen() {
                 stored.insert(table, snapshot.definition());

@@ -16,7 +16,7 @@ use crate::lake::Lake;
 use crate::project::Project;
 use crate::seeds;
 use crate::settings::Settings;
-use crate::table::Tables;
+use crate::table::{FRESH, Tables};
 
 /// One process at work: what all of its threads share, and the `DuckDB` of this one.
 pub struct Run {
@@ -47,9 +47,6 @@ pub struct Part {
     /// When it was seen last that the project is in force.
     seen_in_force: Arc<Mutex<Instant>>,
 }
-
-/// How long what was seen may count without another look, where a look costs a request and others are at work.
-pub const FRESH: Duration = Duration::from_secs(1);
 
 /// How many raw objects of one source are open at once, each in a file.
 const OPEN: usize = 256;
@@ -95,8 +92,8 @@ impl Warm {
         if let Some(engine) = engine.get() {
             engine.stop_at(budget.end());
         }
-        let open = OPEN;
-        let part = Part { lake, tables, project, settings, attempt, started_at, budget, open, in_force, seen_in_force };
+        let part =
+            Part { lake, tables, project, settings, attempt, started_at, budget, open: OPEN, in_force, seen_in_force };
         Ok(Run { part, engine })
     }
 }

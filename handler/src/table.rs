@@ -23,7 +23,6 @@ use tokio::task::block_in_place;
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::lake::{InUse, Lake, SeenCommits, parallel};
-use crate::run::FRESH;
 use crate::snapshot::{Change, File, Needs, Snapshot, twice_named};
 use crate::stored;
 
@@ -66,6 +65,9 @@ impl Seen {
         self.found.as_ref().map(|(snapshot, _)| Arc::clone(snapshot))
     }
 }
+
+/// How old a look may be to stand for another one, which would cost a request.
+pub const FRESH: Duration = Duration::from_secs(1);
 
 /// How old a look may be on which a commit is tried without another one.
 const RECENT: Duration = Duration::from_mins(1);
@@ -111,6 +113,15 @@ impl Tables {
         let runtime = Handle::current();
         let look = |name: &String| runtime.block_on(self.table(name).newest(needs)).map(|_| ());
         block_in_place(|| parallel(self.lake.width(), names, look)).into_iter().collect()
+    }
+
+    /// As [`Tables::look`], but for those that were seen a moment ago.
+    ///
+    /// # Errors
+    /// As [`Table::load`].
+    pub fn look_lately(&self, names: impl IntoIterator<Item = String>, needs: Needs) -> Result<()> {
+        let stale: Vec<String> = names.into_iter().filter(|name| !self.table(name).is_fresh(needs)).collect();
+        self.look(&stale, needs)
     }
 
     /// The newest version of a table; `None` when it does not exist.
@@ -207,7 +218,7 @@ impl Table {
     }
 
     /// Whether it was seen a moment ago, as far as is needed.
-    pub fn is_fresh(&self, needs: Needs) -> bool {
+    fn is_fresh(&self, needs: Needs) -> bool {
         self.last().is_some_and(|seen| seen.has(needs) && seen.at.elapsed() < FRESH)
     }
 
