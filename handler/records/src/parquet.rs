@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use ::parquet::errors::ParquetError;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
@@ -24,6 +25,7 @@ use crate::survey::{Survey, SurveyedColumn};
 mod chunk;
 mod footer;
 mod infer;
+mod int96;
 mod layout;
 mod page;
 mod thrift;
@@ -31,13 +33,14 @@ mod unpack;
 
 use chunk::{Failure, RowGroup};
 use footer::read_footer;
+use int96::Int96;
 
 /// Bytes of a batch to aim at, as the footer tells the size of a row.
 const BATCH_BYTES: i64 = 32 * 1024 * 1024;
 
 /// Looks at the footer.
 pub(crate) fn survey(input: &dyn Input) -> Result<Survey, Error> {
-    let metadata = read_footer(input)?;
+    let (metadata, _) = read_footer(input)?;
     let columns = infer::infer_types(&metadata)
         .into_iter()
         .map(|(name, inferred)| SurveyedColumn { name, inferred, guess: None })
@@ -60,17 +63,18 @@ fn guard<T>(decode: impl FnOnce() -> T) -> Result<T, Error> {
 pub(crate) struct ParquetReader<'a> {
     input: &'a dyn Input,
     metadata: ArrowReaderMetadata,
+    int96: Option<Int96>,
     failure: Failure,
     next_group: usize,
-    group: Option<ParquetRecordBatchReader>,
+    group: Option<Group>,
     conform: Conform<'a>,
 }
 
 impl<'a> ParquetReader<'a> {
     pub(crate) fn new(input: &'a dyn Input, plan: &'a Plan) -> Result<Self, Error> {
-        let metadata = read_footer(input)?;
+        let (metadata, int96) = read_footer(input)?;
         let conform = Conform::new(plan, metadata.schema())?;
-        Ok(Self { input, metadata, failure: Failure::default(), next_group: 0, group: None, conform })
+        Ok(Self { input, metadata, int96, failure: Failure::default(), next_group: 0, group: None, conform })
     }
 
     fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
@@ -78,8 +82,7 @@ impl<'a> ParquetReader<'a> {
             if self.group.is_none() && !self.open_group()? {
                 return self.check_count();
             }
-            let next = guard(|| self.group.as_mut().and_then(Iterator::next))?;
-            match next.map(|result| self.failure.sort(result)).transpose()? {
+            match self.decode()? {
                 Some(rows) if rows.num_rows() > 0 => return self.conform.take(&rows).map(Some),
                 Some(_) => {}
                 None => self.group = None,
@@ -91,20 +94,39 @@ impl<'a> ParquetReader<'a> {
     fn open_group(&mut self) -> Result<bool, Error> {
         let parsed = Arc::clone(self.metadata.metadata());
         let Some(group) = parsed.row_groups().get(self.next_group) else { return Ok(false) };
-        let chunks = guard(|| RowGroup::open(self.input, group, self.failure.clone()))??;
         let average = group.total_byte_size().max(0) / group.num_rows().max(1);
         let size = usize::try_from(BATCH_BYTES / average.max(1)).unwrap_or(BLOCK_RECORDS).clamp(1, BLOCK_RECORDS);
-        let position = self.next_group;
+        let open = |metadata: &ArrowReaderMetadata, mask: ProjectionMask| {
+            let chunks = guard(|| RowGroup::open(self.input, (group, &mask), self.failure.clone()))??;
+            let opened = guard(|| {
+                ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
+                    .with_row_groups(vec![self.next_group])
+                    .with_projection(mask)
+                    .with_batch_size(size)
+                    .build()
+            })?;
+            self.failure.sort(opened)
+        };
+        let rows = open(&self.metadata, ProjectionMask::all())?;
+        let nanoseconds = self.int96.as_ref().map(|int96| open(&int96.metadata, int96.mask.clone())).transpose()?;
+        self.group = Some(Group { rows, nanoseconds });
         self.next_group += 1;
-        let metadata = self.metadata.clone();
-        let opened = guard(|| {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata)
-                .with_row_groups(vec![position])
-                .with_batch_size(size)
-                .build()
-        })?;
-        self.group = Some(self.failure.sort(opened)?);
         Ok(true)
+    }
+
+    /// The next rows of the row group that is open.
+    fn decode(&mut self) -> Result<Option<RecordBatch>, Error> {
+        let Some(group) = &mut self.group else { return Ok(None) };
+        let failure = &self.failure;
+        let next = |reader: &mut ParquetRecordBatchReader| {
+            guard(|| reader.next())?.map(|result| failure.sort(result)).transpose()
+        };
+        let rows = next(&mut group.rows)?;
+        let nanoseconds = group.nanoseconds.as_mut().map_or(Ok(None), next)?;
+        match (rows, nanoseconds, &self.int96) {
+            (Some(rows), Some(nanoseconds), Some(int96)) => failure.sort(int96.refine(&rows, &nanoseconds)).map(Some),
+            (rows, _, _) => Ok(rows),
+        }
     }
 
     /// The footer counts rows too; if it counted others, something is missing.
@@ -115,6 +137,13 @@ impl<'a> ParquetReader<'a> {
         }
         Err(Error::unreadable(format!("the Parquet footer states {stated} rows, and there are {found}")))
     }
+}
+
+/// A row group that is open.
+struct Group {
+    rows: ParquetRecordBatchReader,
+    /// Its 96-bit timestamps, where it has any.
+    nanoseconds: Option<ParquetRecordBatchReader>,
 }
 
 impl Iterator for ParquetReader<'_> {

@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ::parquet::arrow::ProjectionMask;
 use ::parquet::basic::Compression;
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::metadata::RowGroupMetaData;
@@ -53,13 +54,15 @@ pub(super) struct RowGroup {
 }
 
 impl RowGroup {
+    /// Opens the columns of a row group that are wanted.
     pub(super) fn open(
         input: &dyn Input,
-        group: &RowGroupMetaData,
+        (group, mask): (&RowGroupMetaData, &ProjectionMask),
         failure: Failure,
     ) -> std::result::Result<Self, Error> {
         let mut chunks = Vec::with_capacity(group.columns().len());
-        for column in group.columns() {
+        let wanted = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+        for (_, column) in wanted {
             let (start, length) = column.byte_range();
             if start.checked_add(length).is_none_or(|end| end > input.length()) {
                 return Err(Error::unreadable("the Parquet data is damaged: a column lies outside of it"));

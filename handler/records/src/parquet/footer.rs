@@ -4,11 +4,11 @@ use std::io::Read as _;
 use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use ::parquet::basic::{Compression, Type as Physical};
+use ::parquet::basic::Compression;
 use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use super::guard;
+use super::int96::Int96;
 use super::layout::FOOTER;
 use super::thrift::{END, Fact, look_through};
 use crate::error::Error;
@@ -35,8 +35,8 @@ const CHILDREN: i64 = 5;
 /// How deep groups may stand in each other: the decoder goes down them on the stack.
 const DEPTH: usize = 128;
 
-/// Reads the footer. Old 96-bit timestamps are taken as microseconds, since nanoseconds would not reach the year 9999.
-pub(super) fn read_footer(input: &dyn Input) -> Result<ArrowReaderMetadata, Error> {
+/// Reads the footer: how the rows are decoded, and how 96-bit timestamps are once more, where there are any.
+pub(super) fn read_footer(input: &dyn Input) -> Result<(ArrowReaderMetadata, Option<Int96>), Error> {
     let footer = fetch_footer(input)?;
     check_footer(&footer)?;
     let damaged = |error: ::parquet::errors::ParquetError| damaged(&error.to_string());
@@ -44,13 +44,8 @@ pub(super) fn read_footer(input: &dyn Input) -> Result<ArrowReaderMetadata, Erro
     refuse_unread(&metadata)?;
     let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let plain = guard(|| ArrowReaderMetadata::try_new(Arc::clone(&metadata), options()))?.map_err(damaged)?;
-    match without_old_timestamps(&plain) {
-        None => Ok(plain),
-        Some(schema) => {
-            let options = options().with_schema(Arc::new(schema));
-            guard(|| ArrowReaderMetadata::try_new(metadata, options))?.map_err(damaged)
-        }
-    }
+    let old = guard(|| Int96::of(&plain, options()))?.map_err(damaged)?;
+    Ok(old.map_or((plain, None), |(metadata, int96)| (metadata, Some(int96))))
 }
 
 fn damaged(reason: &str) -> Error {
@@ -153,27 +148,4 @@ fn refuse_unread(metadata: &ParquetMetaData) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// The schema with microseconds for 96-bit timestamps; `None` where there are none.
-fn without_old_timestamps(metadata: &ArrowReaderMetadata) -> Option<Schema> {
-    let leaves = metadata.metadata().file_metadata().schema_descr().columns();
-    let mut old = leaves.iter().map(|leaf| leaf.physical_type() == Physical::INT96);
-    let any = old.clone().any(|old| old);
-    let fields = metadata.schema().fields();
-    any.then(|| Schema::new(fields.iter().map(|field| with_microseconds(field, &mut old)).collect::<Vec<_>>()))
-}
-
-/// A field of which the next leaves tell whether they are 96-bit timestamps.
-fn with_microseconds(field: &Field, old: &mut impl Iterator<Item = bool>) -> Field {
-    let data_type = match field.data_type() {
-        DataType::List(element) => DataType::List(Arc::new(with_microseconds(element, old))),
-        DataType::Map(entries, sorted) => DataType::Map(Arc::new(with_microseconds(entries, old)), *sorted),
-        DataType::Struct(fields) => {
-            DataType::Struct(fields.iter().map(|field| with_microseconds(field, old)).collect())
-        }
-        _ if old.next() == Some(true) => DataType::Timestamp(TimeUnit::Microsecond, None),
-        other => other.clone(),
-    };
-    field.clone().with_data_type(data_type)
 }

@@ -216,6 +216,48 @@ fn old_timestamps_in_lists_and_structs_reach_the_year_9999() {
 }
 
 #[test]
+fn no_digit_of_an_old_timestamp_is_cut() {
+    use ::parquet::data_type::{Int96, Int96Type};
+    use ::parquet::file::writer::SerializedFileWriter;
+    use ::parquet::schema::parser::parse_message_type;
+
+    let read = |days: &[(u32, u32)], data_type| {
+        let schema = "message m { optional int96 t; optional group s { optional int96 t; } }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+        let values: Vec<Int96> = days.iter().map(|(day, time)| Int96::from(vec![*time, 0, *day])).collect();
+        let mut group = writer.next_row_group().unwrap();
+        for present in [1, 2] {
+            let mut column = group.next_column().unwrap().unwrap();
+            let levels: Vec<i16> = std::iter::once(0).chain(days.iter().map(|_| present)).collect();
+            column.typed::<Int96Type>().write_batch(&values, Some(&levels), None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        let trial = Trial::new(&writer.into_inner().unwrap(), options(Format::Parquet));
+        trial.plan(&[("t", data_type), ("s", &format!("STRUCT(t {data_type})"))]).read()
+    };
+    let (today, before_1970, last) = (2_460_312, 2_440_587, 5_373_484);
+    let outcome = read(&[(today, 1_500_000), (before_1970, 999_000), (last, 7_000)], "TIMESTAMP");
+    let expected = ["", "2024-01-02T00:00:00.001500", "1969-12-31T00:00:00.000999", "9999-12-31T00:00:00.000007"];
+    assert_eq!((outcome.rejects.len(), shown(&outcome, 0)), (0, expected.map(str::to_owned).to_vec()));
+    assert_eq!(shown(&outcome, 1)[1..], expected[1..].iter().map(|text| format!("{{t: {text}}}")).collect::<Vec<_>>());
+    // A nanosecond too much, here and where nanoseconds do not reach; and a day that no calendar has.
+    let fine = [(today, 1_500_000), (today, 1_500_001), (before_1970, 999), (last, 7_001), (u32::MAX / 2, 0)];
+    let outcome = read(&fine, "TIMESTAMP");
+    assert_eq!(outcome.record_numbers, [1, 2]);
+    assert!(outcome.rejects[2].raw.contains("9999-12-31 00:00:00.000007001"), "{:?}", outcome.rejects[2]);
+    let expected = [
+        "",
+        "2024-01-02 00:00:00.001500",
+        "2024-01-02 00:00:00.001500001",
+        "1969-12-31 00:00:00.000000999",
+        "9999-12-31 00:00:00.000007001",
+    ];
+    assert_eq!(shown(&read(&fine[..4], "VARCHAR"), 0), expected);
+}
+
+#[test]
 fn a_map_has_each_key_once() {
     use arrow::array::{MapBuilder, StringBuilder};
 
