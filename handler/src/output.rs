@@ -30,7 +30,7 @@ pub enum Format {
 /// [`Error::Columns`] for what cannot be written.
 pub fn write(out: &mut dyn Write, format: Format, (schema, batches): (&SchemaRef, &[RecordBatch])) -> Result<()> {
     let written =
-        batches.iter().map(in_offsets).collect::<Result<Vec<_>, ArrowError>>().and_then(|batches| match format {
+        batches.iter().map(as_written).collect::<Result<Vec<_>, ArrowError>>().and_then(|batches| match format {
             Format::Table => write_table(out, schema, &batches),
             Format::Csv => write_csv(out, schema, &batches),
             Format::Json => write_json(out, &batches),
@@ -38,9 +38,9 @@ pub fn write(out: &mut dyn Write, format: Format, (schema, batches): (&SchemaRef
     written.map_err(Error::columns("write the rows"))
 }
 
-/// Times with a zone as Arrow can write them: it knows offsets, and of names not even `UTC`.
-fn in_offsets(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let fields: Vec<FieldRef> = batch.schema().fields().iter().map(offset_field).collect();
+/// Columns as Arrow can write them: of time zones it knows offsets, and of names not even `UTC`; the keys of maps are texts.
+fn as_written(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let fields: Vec<FieldRef> = batch.schema().fields().iter().map(written_field).collect();
     let columns = batch.columns().iter().zip(&fields);
     let columns =
         columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<Vec<_>, ArrowError>>()?;
@@ -48,15 +48,24 @@ fn in_offsets(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
 }
 
-fn offset_field(field: &FieldRef) -> FieldRef {
-    Arc::new(Field::new(field.name(), offset_type(field.data_type()), true))
+fn written_field(field: &FieldRef) -> FieldRef {
+    Arc::new(Field::new(field.name(), written_type(field.data_type()), true))
 }
 
-fn offset_type(data_type: &DataType) -> DataType {
+fn written_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Timestamp(unit, Some(_)) => DataType::Timestamp(*unit, Some("+00:00".into())),
-        DataType::List(item) => DataType::List(offset_field(item)),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(offset_field).collect()),
+        DataType::List(item) => DataType::List(written_field(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(written_field).collect()),
+        DataType::Map(entries, sorted) => {
+            let DataType::Struct(parts) = entries.data_type() else { return data_type.clone() };
+            let parts = parts.iter().enumerate().map(|(index, part)| match index {
+                0 => Arc::new(part.as_ref().clone().with_data_type(DataType::Utf8)),
+                _ => written_field(part),
+            });
+            let entries = entries.as_ref().clone().with_data_type(DataType::Struct(parts.collect()));
+            DataType::Map(Arc::new(entries), *sorted)
+        }
         other => other.clone(),
     }
 }

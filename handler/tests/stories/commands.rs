@@ -143,11 +143,12 @@ fn query_writes_csv_that_any_reader_understands() {
 fn query_writes_json_with_the_types_that_json_has() {
     let lake = Lake::of("");
     let sql = "SELECT 1 AS i, 1.50::DECIMAL(5,2) AS d, true AS b, NULL AS n, DATE '2026-01-01' AS day, [1, NULL] AS l, {'k': 'v'} AS s, \
-               9007199254740993 AS big, 'ü\"\\' AS t, 'nan'::DOUBLE AS f, TIMESTAMPTZ '2026-01-01 00:00:00+00' AS z";
+               9007199254740993 AS big, 'ü\"\\' AS t, 'nan'::DOUBLE AS f, TIMESTAMPTZ '2026-01-01 00:00:00+00' AS z, \
+               MAP {7: [MAP {DATE '2026-01-01': 1.5::DOUBLE}]} AS m";
     let done = lake.pintail(&["query", "--lake", "lake", "--format", "json", sql]).exits(0);
     assert_eq!(
         done.stdout.trim(),
-        r#"[{"i":1,"d":1.50,"b":true,"n":null,"day":"2026-01-01","l":[1,null],"s":{"k":"v"},"big":9007199254740993,"t":"ü\"\\","f":"NaN","z":"2026-01-01T00:00:00Z"}]"#
+        r#"[{"i":1,"d":1.50,"b":true,"n":null,"day":"2026-01-01","l":[1,null],"s":{"k":"v"},"big":9007199254740993,"t":"ü\"\\","f":"NaN","z":"2026-01-01T00:00:00Z","m":{"7":[{"2026-01-01":1.5}]}}]"#
     );
     let empty = lake.pintail(&["query", "--lake", "lake", "--format", "json", "SELECT 1 AS i WHERE false"]).exits(0);
     assert_eq!(empty.stdout, "[]\n");
