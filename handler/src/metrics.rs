@@ -107,11 +107,11 @@ impl Count {
     }
 
     fn line(&self, source: &str) -> Line {
-        // CloudWatch takes no empty value of a dimension: such are keys that no table can take.
-        let source = if source.is_empty() { "none" } else { source };
+        // CloudWatch takes no empty value of a dimension (such are keys that no table can take), and ASCII alone.
+        let source = if source.is_empty() { "none".to_owned() } else { source.escape_default().to_string() };
         Line {
             dimensions: vec![vec![FUNCTION], vec![FUNCTION, "Source"]],
-            dimension: Some(("Source", source.to_owned())),
+            dimension: Some(("Source", source)),
             metrics: vec![
                 ("Files", COUNT, json!(self.files)),
                 ("Records", COUNT, json!(self.records)),
@@ -177,7 +177,7 @@ mod tests {
     fn a_line_says_what_each_of_its_numbers_is() {
         let mut metrics = Metrics::default();
         let files = Count { files: 2, records: 10, accepted: 7, quarantined: 3, failed: 0, bytes_in: 512 };
-        metrics.sources.insert("shop.orders".to_owned(), files);
+        metrics.sources.insert("läden.orders".to_owned(), files);
         metrics.withheld.extend([("a".to_owned(), true), ("b".to_owned(), false)]);
         metrics.measures =
             Measures { conflicts: 4, bytes_out: 99, steps: [("convert", Duration::from_micros(1_700))].into() };

@@ -24,6 +24,10 @@ const TEMP_PERCENT: u64 = 80;
 /// The size of `/tmp` where the file system does not tell: what Lambda gives without being asked.
 const TEMP_MEBIBYTES: u64 = 512;
 
+/// More is a slip of the hand, and what is counted from it would not fit.
+const MOST_THREADS: u64 = 1024;
+const MOST_MEBIBYTES: u64 = 1 << 32;
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -95,7 +99,7 @@ impl Settings {
     /// As [`Settings::from_lookup`]; zones that are missing or lie in each other.
     pub fn of_function(lookup: impl Fn(&str) -> Option<String>) -> Result<(Self, Address), Vec<String>> {
         let mut reader = Reader { lookup, wrong: Vec::new() };
-        let memory = reader.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
+        let memory = reader.number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", MOST_MEBIBYTES);
         let defaults = Self::of_size(memory);
         let settings = reader.settings(defaults);
         let zones = reader.zones();
@@ -152,19 +156,19 @@ struct Reader<F> {
 
 impl<F: Fn(&str) -> Option<String>> Reader<F> {
     fn settings(&mut self, defaults: Settings) -> Settings {
-        let threads = self.number("PINTAIL_THREADS").and_then(|threads| usize::try_from(threads).ok());
+        let threads = self.number("PINTAIL_THREADS", MOST_THREADS).and_then(|threads| usize::try_from(threads).ok());
         Settings {
             project: self.place("PINTAIL_PROJECT"),
-            generation: self.number("PINTAIL_GENERATION"),
-            memory_mebibytes: self.number("PINTAIL_MEMORY_MB").unwrap_or(defaults.memory_mebibytes),
+            generation: self.number("PINTAIL_GENERATION", u64::MAX),
+            memory_mebibytes: self.number("PINTAIL_MEMORY_MB", MOST_MEBIBYTES).unwrap_or(defaults.memory_mebibytes),
             threads: threads.unwrap_or(defaults.threads),
             temp: self.folder("PINTAIL_TEMP").unwrap_or(defaults.temp),
-            temp_limit: self.number("PINTAIL_TEMP_MB"),
-            cache_limit: self.number("PINTAIL_CACHE_MB"),
+            temp_limit: self.number("PINTAIL_TEMP_MB", MOST_MEBIBYTES),
+            cache_limit: self.number("PINTAIL_CACHE_MB", MOST_MEBIBYTES),
             log: self.filter("PINTAIL_LOG").unwrap_or(defaults.log),
             log_format: self.log_format().unwrap_or(defaults.log_format),
-            patience_seconds: self.number("PINTAIL_PATIENCE_SECONDS").unwrap_or(defaults.patience_seconds),
-            fault: self.number("PINTAIL_FAULT"),
+            patience_seconds: self.number("PINTAIL_PATIENCE_SECONDS", u64::MAX).unwrap_or(defaults.patience_seconds),
+            fault: self.number("PINTAIL_FAULT", u64::MAX),
         }
     }
 
@@ -185,11 +189,11 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         Address::zones(&raw?, &silver?, &gold?).map_err(|reason| self.wrong.push(reason)).ok()
     }
 
-    fn number(&mut self, name: &str) -> Option<u64> {
+    fn number(&mut self, name: &str, most: u64) -> Option<u64> {
         let text = (self.lookup)(name)?;
-        let number = text.parse().ok().filter(|number| *number > 0);
+        let number = text.parse().ok().filter(|number| (1..=most).contains(number));
         if number.is_none() {
-            self.wrong.push(format!("{name}={text:?} is not a whole number above 0"));
+            self.wrong.push(format!("{name}={text:?} is not a whole number from 1 to {most}"));
         }
         number
     }

@@ -21,7 +21,7 @@ fn an_empty_environment_gives_the_defaults() {
 #[test]
 fn every_wrong_variable_is_named_at_once() {
     let lookup = environment(&[
-        ("PINTAIL_THREADS", "two"),
+        ("PINTAIL_THREADS", "100000"),
         ("PINTAIL_MEMORY_MB", "0"),
         ("PINTAIL_PROJECT", "/nothing"),
         ("PINTAIL_TEMP", "/nowhere"),
@@ -31,9 +31,9 @@ fn every_wrong_variable_is_named_at_once() {
         ("PINTAIL_GOLD", "gs://gold"),
     ]);
     let expected = [
-        r#"PINTAIL_THREADS="two" is not a whole number above 0"#,
+        r#"PINTAIL_THREADS="100000" is not a whole number from 1 to 1024"#,
         "PINTAIL_PROJECT=/nothing is no folder",
-        r#"PINTAIL_MEMORY_MB="0" is not a whole number above 0"#,
+        r#"PINTAIL_MEMORY_MB="0" is not a whole number from 1 to 4294967296"#,
         "PINTAIL_TEMP=/nowhere is no folder",
         concat!(
             r#"PINTAIL_LOG="handler=chatty" is no filter of the log: error parsing level filter: expected one of "#,
