@@ -52,13 +52,15 @@ pub struct Replayed {
 pub async fn replay(dead: &Queue, source: Option<&Queue>, most: usize) -> Result<Replayed> {
     let (mut replayed, mut stay, mut known) = (Replayed::default(), Vec::new(), BTreeSet::new());
     while replayed.letters.len() < most {
-        let mut messages = dead.receive(IN_HAND).await?;
-        stay.extend(messages.split_off(messages.len().min(most - replayed.letters.len())));
-        // One that is seen again means that the queue was seen as a whole.
-        if messages.is_empty() || messages.iter().any(|message| !known.insert(message.id.clone())) {
-            stay.extend(messages);
+        let received = dead.receive(IN_HAND).await?;
+        let (mut messages, again): (Vec<_>, Vec<_>) =
+            received.into_iter().partition(|message| known.insert(message.id.clone()));
+        stay.extend(again);
+        // Nothing that was not seen before: the queue was seen as a whole.
+        if messages.is_empty() {
             break;
         }
+        stay.extend(messages.split_off(messages.len().min(most - replayed.letters.len())));
         let letters: Vec<Letter> = messages.iter().map(Letter::open).collect();
         let goes = |letter: &Letter| source.is_some() && letter.unreadable.is_none();
         let (going, staying): (Vec<_>, Vec<_>) =

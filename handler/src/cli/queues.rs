@@ -23,7 +23,7 @@ pub(super) struct ReconcileArguments {
     /// The project's folder; without one the zero-configuration rules apply to all
     #[arg(long)]
     project: Option<PathBuf>,
-    /// Read anew what was made under an older contract, too; stored types change only here
+    /// Read anew what was made under an older contract, too; only here, since a changed type is swapped in one commit
     #[arg(long, conflicts_with = "enqueue")]
     contract: bool,
     /// Only say what would be read
