@@ -2,6 +2,7 @@
 //! column name is found before a deploy.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 
@@ -78,7 +79,7 @@ fn name_of(model: &Model) -> String {
 ///
 /// # Errors
 /// As [`guard::admit`].
-pub fn admit(engine: &Engine, model: &Model) -> Result<std::rc::Rc<serde_json::Value>> {
+pub fn admit(engine: &Engine, model: &Model) -> Result<Arc<serde_json::Value>> {
     guard::admit(engine, &name_of(model), &model.sql, &Rules { relations: &names(&model.relations), stable: true })
 }
 
@@ -126,7 +127,7 @@ pub fn model_schema(engine: &Engine, project: &Project, model: &Model) -> Result
         return stored_schema(&columns);
     }
     let own = columns.fields().iter().filter(|field| !is_added(field.name())).cloned();
-    let lineage = lineage_fields(false).into_iter().map(std::sync::Arc::new);
+    let lineage = lineage_fields(false).into_iter().map(Arc::new);
     stored_schema(&Schema::new(own.chain(lineage).collect::<Vec<_>>()))
 }
 

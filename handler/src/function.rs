@@ -102,7 +102,7 @@ impl<'a> Function<'a> {
     fn start_anew(&self, now: DateTime<Utc>) -> Result<Warm> {
         let project = self.deployed.load(now)?;
         let lake = Lake::open(&self.address, &self.settings.scratch(), self.settings.fault)?;
-        Ok(Warm::new(Arc::new(lake), project, self.settings.clone()))
+        Ok(Warm::new(Arc::new(lake), project, self.settings.clone()).with_engine_ahead())
     }
 
     fn keep(&self, run: Run) {

@@ -4,7 +4,7 @@
 //! keeps out what would make a result depend on more than its inputs.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ pub struct Rules<'a> {
 ///
 /// # Errors
 /// [`Error::Refused`] names what is refused; [`Error::Sql`] when the text is no SQL.
-pub fn admit(engine: &Engine, what: &str, sql: &str, rules: &Rules<'_>) -> Result<Rc<Value>> {
+pub fn admit(engine: &Engine, what: &str, sql: &str, rules: &Rules<'_>) -> Result<Arc<Value>> {
     let tree = engine.syntax_tree(what, sql)?;
     if tree.get("error").and_then(Value::as_bool) == Some(true) {
         let message = tree.get("error_message").and_then(Value::as_str).unwrap_or(NO_SELECT);

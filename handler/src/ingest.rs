@@ -467,14 +467,18 @@ impl Walk<'_> {
 fn publish_all(run: &Run, again: bool, groups: Vec<Vec<Claimed>>) -> Vec<(Source<'_>, Vec<Claimed>, Result<Outcome>)> {
     let lanes = run.lake.width().min(groups.len()).min(SOURCES);
     let (part, project, runtime) = (run.part(lanes), &*run.project, Handle::current());
-    let one = |group: &Vec<Claimed>| {
+    let one = |run: &Run, group: &Vec<Claimed>| {
         let nowhere = || Source { table: String::new(), declared: None, models: Vec::new(), refused: None };
         let source = group.first().map(|first| Source::of_key(project, &first.key));
         let source = source.map_or_else(nowhere, |source| source.unwrap_or_else(Source::refused));
-        let outcome = runtime.block_on(publish(&part.work(), &source, group.clone(), again));
+        let outcome = runtime.block_on(publish(run, &source, group.clone(), again));
         (source, outcome)
     };
-    let published = block_in_place(|| parallel(lanes, &groups, one));
+    let published = block_in_place(|| match lanes {
+        // In this thread, with the `DuckDB` that is there.
+        0 | 1 => groups.iter().map(|group| one(run, group)).collect(),
+        _ => parallel(lanes, &groups, |group| one(&part.work(), group)),
+    });
     groups.into_iter().zip(published).map(|(group, (source, outcome))| (source, group, outcome)).collect()
 }
 

@@ -1,6 +1,5 @@
 //! A run: one process at work on one lake under one project.
 
-use std::cell::OnceCell;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::attempt::{Attempt, Rested};
 use crate::budget::Budget;
+use crate::check;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::in_force::{InForce, in_force, put_in_force};
@@ -16,12 +16,13 @@ use crate::lake::Lake;
 use crate::project::Project;
 use crate::seeds;
 use crate::settings::Settings;
+use crate::standby::Standby;
 use crate::table::{FRESH, Tables};
 
 /// One process at work: what all of its threads share, and the `DuckDB` of this one.
 pub struct Run {
     part: Part,
-    engine: OnceCell<Engine>,
+    engine: Standby,
 }
 
 /// A run without a `DuckDB`, which belongs to one thread.
@@ -69,7 +70,7 @@ pub struct Warm {
     lake: Arc<Lake>,
     tables: Arc<Tables>,
     settings: Settings,
-    engine: OnceCell<Engine>,
+    engine: Standby,
     rested: Option<Rested>,
 }
 
@@ -77,7 +78,24 @@ impl Warm {
     /// What is there before the first run.
     pub fn new(lake: Arc<Lake>, project: Project, settings: Settings) -> Self {
         let tables = Arc::new(Tables::new(Arc::clone(&lake)));
-        Self { project: Arc::new(project), lake, tables, settings, engine: OnceCell::new(), rested: None }
+        Self { project: Arc::new(project), lake, tables, settings, engine: Standby::default(), rested: None }
+    }
+
+    /// The same with its `DuckDB` started meanwhile, where the project has SQL; with what is known of it before there is data.
+    #[must_use]
+    pub fn with_engine_ahead(self) -> Self {
+        if self.project.models.is_empty() {
+            return self;
+        }
+        let (lake, project, settings) = (Arc::clone(&self.lake), Arc::clone(&self.project), self.settings.clone());
+        let start = move || {
+            let engine = Engine::open(&lake, &settings, settings.threads)?;
+            for model in &project.models {
+                check::admit(&engine, model)?;
+            }
+            Ok(engine)
+        };
+        Self { engine: Standby::ahead(start), ..self }
     }
 
     /// Puts the project in force and begins an attempt, which has some time.
@@ -139,9 +157,12 @@ impl Run {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let engine = self.new_engine(self.settings.threads)?;
+        let engine = self.engine.get_or_prepare(|ahead| match ahead {
+            Some(engine) => with_seeds(engine, &self.lake, &self.project),
+            None => self.new_engine(self.settings.threads),
+        })?;
         engine.stop_at(self.budget.end());
-        Ok(self.engine.get_or_init(|| engine))
+        Ok(engine)
     }
 
     /// Another `DuckDB` for a worker thread.
@@ -175,7 +196,7 @@ impl Run {
 impl Part {
     /// The run, for the thread that calls.
     pub fn work(&self) -> Run {
-        Run { part: self.clone(), engine: OnceCell::new() }
+        Run { part: self.clone(), engine: Standby::default() }
     }
 }
 
@@ -184,7 +205,10 @@ impl Part {
 /// # Errors
 /// As [`Engine::open`]; a seed that cannot be read.
 pub fn new_engine(lake: &Lake, project: &Project, settings: &Settings, threads: usize) -> Result<Engine> {
-    let engine = Engine::open(lake, settings, threads)?;
+    with_seeds(Engine::open(lake, settings, threads)?, lake, project)
+}
+
+fn with_seeds(engine: Engine, lake: &Lake, project: &Project) -> Result<Engine> {
     for seed in &project.seeds {
         seeds::define(&engine, lake, seed)?;
     }
