@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Int64Array};
@@ -260,8 +259,7 @@ fn differing_rows(engine: &Engine, sql: &str, (table, snapshot): (&Table, &Snaps
     })?;
     let paths = writer.finish()?.iter().map(|file| engine.scratch().join(&file.path)).collect();
     engine.define("gold", "audited_sql", &Relation::Files { paths, schema: Arc::clone(&schema) })?;
-    engine.hold(table.fetch(&snapshot.files)?);
-    let paths: Vec<PathBuf> = snapshot.files.iter().map(|file| table.folder.join(&file.path)).collect();
+    let paths = engine.hold(table.fetch(&snapshot.files)?);
     engine.define("gold", "audited_table", &Relation::Files { paths, schema: Arc::clone(&schema) })?;
     let exact = "SELECT count(*) FROM ((FROM gold.audited_sql EXCEPT ALL FROM gold.audited_table) UNION ALL (FROM gold.audited_table EXCEPT ALL FROM gold.audited_sql))";
     let differing = number(engine, exact)?;

@@ -218,8 +218,9 @@ impl Commit<'_> {
                 schema: Arc::clone(&settled.schema),
                 partition_by: settled.partition_by.clone(),
             });
-            let relation = Relation::Files { paths: vec![folder.join(&file.path)], schema: Arc::clone(&former.schema) };
-            let _in_use = self.run.lake.fetch(self.table, [(file.path.as_str(), file.size)].into_iter())?;
+            let rows = self.run.lake.fetch(self.table, [(file.path.as_str(), file.size)].into_iter(), None)?;
+            let paths = rows.iter().map(|file| file.path.clone()).collect();
+            let relation = Relation::Files { paths, schema: Arc::clone(&former.schema) };
             engine.define("silver", "rewritten", &relation)?;
             engine.select(&format!("rewrite {}", self.table), "SELECT * FROM silver.rewritten", |batch| {
                 let refused = |error: arrow::error::ArrowError| Error::Contract {

@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +13,7 @@ use duckdb::Connection;
 use serde_json::Value;
 
 use crate::error::{Error, Fault, Result};
-use crate::lake::{InUse, Lake};
+use crate::lake::{Lake, Local};
 use crate::settings::Settings;
 use crate::stored::duckdb_type;
 
@@ -22,10 +21,12 @@ use crate::stored::duckdb_type;
 pub struct Engine {
     connection: Connection,
     /// Syntax trees of statements that were looked at: silver runs the same ones for every object.
-    trees: RefCell<HashMap<String, Rc<Value>>>,
+    trees: RefCell<HashMap<String, Arc<Value>>>,
     scratch: tempfile::TempDir,
-    /// Local copies that relations read.
-    held: RefCell<Vec<InUse>>,
+    /// Files that relations read.
+    held: RefCell<Vec<Local>>,
+    /// Those that are read as long as the engine is there.
+    kept: RefCell<Vec<Local>>,
     /// When statements are interrupted; who watches the time sees by it that the engine is gone.
     end: Arc<Mutex<Option<Instant>>>,
 }
@@ -65,7 +66,14 @@ impl Engine {
             allowed = allowed.join(", "),
         );
         connection.execute_batch(&statements).map_err(sql_error("set DuckDB up"))?;
-        Ok(Self { connection, trees: RefCell::default(), scratch, held: RefCell::default(), end: Arc::default() })
+        Ok(Self {
+            connection,
+            trees: RefCell::default(),
+            scratch,
+            held: RefCell::default(),
+            kept: RefCell::default(),
+            end: Arc::default(),
+        })
     }
 
     /// A folder whose files the SQL may read, removed with the engine.
@@ -92,12 +100,21 @@ impl Engine {
         }
     }
 
-    /// Keeps local copies of data files in use until [`Engine::release`].
-    pub fn hold(&self, copies: Vec<InUse>) {
-        self.held.borrow_mut().extend(copies);
+    /// Keeps files readable until [`Engine::release`]; where they stand.
+    pub fn hold(&self, files: Vec<Local>) -> Vec<PathBuf> {
+        let paths = files.iter().map(|file| file.path.clone()).collect();
+        self.held.borrow_mut().extend(files);
+        paths
     }
 
-    /// Lets go of the copies: what reads them was the last of its kind.
+    /// Keeps a file readable for good; where it stands.
+    pub fn keep(&self, file: Local) -> PathBuf {
+        let path = file.path.clone();
+        self.kept.borrow_mut().push(file);
+        path
+    }
+
+    /// Lets go of the files that are held: what reads them was the last of its kind.
     pub fn release(&self) {
         self.held.borrow_mut().clear();
     }
@@ -173,13 +190,20 @@ impl Engine {
         .map(|_| ())
     }
 
+    /// How a SELECT would be done, as `DuckDB`'s JSON; nothing where it does not tell.
+    pub fn plan(&self, sql: &str) -> Option<Value> {
+        let explain = format!("EXPLAIN (FORMAT json) {sql}");
+        let text: String = self.connection.query_row(&explain, [], |row| row.get(1)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
     /// The syntax tree of a SELECT as `DuckDB`'s JSON; other statements are an error there.
     ///
     /// # Errors
     /// [`Error::Sql`] when `DuckDB` cannot serialize it at all.
-    pub fn syntax_tree(&self, what: &str, sql: &str) -> Result<Rc<Value>> {
+    pub fn syntax_tree(&self, what: &str, sql: &str) -> Result<Arc<Value>> {
         if let Some(tree) = self.trees.borrow().get(sql) {
-            return Ok(Rc::clone(tree));
+            return Ok(Arc::clone(tree));
         }
         let text: String = self
             .connection
@@ -190,8 +214,8 @@ impl Engine {
             kind: "syntax tree",
             source,
         })?;
-        let tree = Rc::new(tree);
-        self.trees.borrow_mut().insert(sql.to_owned(), Rc::clone(&tree));
+        let tree = Arc::new(tree);
+        self.trees.borrow_mut().insert(sql.to_owned(), Arc::clone(&tree));
         Ok(tree)
     }
 }

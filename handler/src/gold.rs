@@ -5,7 +5,6 @@
 //! back to an older state of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -316,14 +315,9 @@ impl Refresh<'_> {
         }
         let removed: BTreeSet<&str> = computed.remove.iter().map(|file| file.path.as_str()).collect();
         let standing = self.former.map_or(&[][..], |former| &former.files).iter();
-        let standing: Vec<&File> = standing.filter(|file| !removed.contains(file.path.as_str())).collect();
-        engine.hold(self.table.fetch(standing.iter().copied())?);
-        let paths: Vec<PathBuf> = standing
-            .iter()
-            .map(|file| file.path.as_str())
-            .chain(computed.add.iter().map(|file| file.path.as_str()))
-            .map(|path| self.table.folder.join(path))
-            .collect();
+        let standing = standing.filter(|file| !removed.contains(file.path.as_str()));
+        let mut paths = engine.hold(self.table.fetch(standing)?);
+        paths.extend(computed.add.iter().map(|file| self.table.folder.join(&file.path)));
         Upstream::of_tests(&self.run.project, model).define(engine, &self.run.project, (self.pinned, Needed::Whole))?;
         engine.define("gold", &model.name, &Stands::Files { paths, schema: Arc::clone(&computed.schema) })?;
         let failures = quality::test_model(engine, &model.tests)?;

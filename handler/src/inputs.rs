@@ -1,19 +1,22 @@
 //! Inputs: what a gold table is computed from, followed through views to tables and seeds, and pinned to versions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::check;
 use crate::contract::visible;
+use crate::data_file::{DataFileWriter, Target};
 use crate::engine::{Engine, Relation as Stands};
 use crate::error::Result;
 use crate::fingerprint::fingerprint;
 use crate::partitions::Scope;
 use crate::project::{Model, ModelTest, Project, Relation, Severity, Zone};
+use crate::projection::{self, Columns};
 use crate::pruning::Wanted;
 use crate::snapshot::{File, Snapshot};
 use crate::table::{Table, Tables};
@@ -170,7 +173,7 @@ impl<'a> Upstream<'a> {
     pub fn define(&self, engine: &Engine, project: &Project, (pinned, needed): (&Pinned, Needed<'_>)) -> Result<()> {
         let texts = self.texts();
         // Schemas first: finding one of a missing table puts empty relations behind names.
-        let mut relations = Vec::new();
+        let mut sights = Vec::new();
         for (zone, name) in &self.tables {
             let full = format!("{zone}.{name}");
             let Some((table, snapshot)) = pinned.tables.get(&full) else { continue };
@@ -180,18 +183,48 @@ impl<'a> Upstream<'a> {
             };
             let files = snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.files);
             let files = self.select(files, (&full, &schema), &needed);
-            engine.hold(table.fetch(files.iter().copied())?);
-            let paths = files.iter().map(|file| table.folder.join(&file.path)).collect();
-            relations.push((zone, name, Stands::Files { paths, schema: visible(&schema, &texts) }));
+            sights.push(Sight { zone, name, table, files, schema: visible(&schema, &texts) });
         }
-        for (zone, name, relation) in relations {
-            engine.define(zone, name, &relation)?;
+        let pays = matches!(needed, Needed::Seen(..))
+            && sights.iter().any(|sight| sight.table.lacks(sight.files.iter().copied()));
+        let columns = if pays { self.columns(engine, &sights)? } else { None };
+        self.stand(engine, &sights, |sight| {
+            Ok(engine.hold(sight.table.fetch_columns(sight.files.iter().copied(), columns.as_ref())?))
+        })
+    }
+
+    /// Puts files behind the names of the tables, and the views over them.
+    fn stand(
+        &self,
+        engine: &Engine,
+        sights: &[Sight<'_>],
+        paths: impl Fn(&Sight<'_>) -> Result<Vec<PathBuf>>,
+    ) -> Result<()> {
+        for sight in sights {
+            let relation = Stands::Files { paths: paths(sight)?, schema: Arc::clone(&sight.schema) };
+            engine.define(sight.zone, sight.name, &relation)?;
         }
         for view in &self.views {
             check::admit(engine, view)?;
             engine.define("gold", &view.name, &Stands::Sql(view.sql.clone()))?;
         }
         Ok(())
+    }
+
+    /// The columns that the SQL reads, seen over files without rows; nothing where it cannot be seen.
+    fn columns(&self, engine: &Engine, sights: &[Sight<'_>]) -> Result<Option<Columns>> {
+        self.stand(engine, sights, |sight| {
+            let mut writer = DataFileWriter::new(Target {
+                folder: engine.scratch().to_owned(),
+                name: uuid::Uuid::new_v4().simple().to_string(),
+                schema: Arc::clone(&sight.schema),
+                partition_by: Vec::new(),
+            });
+            writer.begin_empty()?;
+            Ok(writer.finish()?.iter().map(|file| engine.scratch().join(&file.path)).collect())
+        })?;
+        let schemas: Vec<&Schema> = sights.iter().map(|sight| &*sight.schema).collect();
+        Ok(engine.plan(&self.model.sql).and_then(|plan| projection::columns(&plan, &schemas)))
     }
 
     /// The files of a table that are needed.
@@ -203,6 +236,15 @@ impl<'a> Upstream<'a> {
         let within = |file: &&File| scope.is_none_or(|scope| scope.table != table || scope.holds(&file.partition));
         files.iter().filter(within).filter(|file| wanted.may_hold(file, schema)).collect()
     }
+}
+
+/// What a model sees of a table.
+struct Sight<'s> {
+    zone: &'s str,
+    name: &'s str,
+    table: &'s Table,
+    files: Vec<&'s File>,
+    schema: SchemaRef,
 }
 
 /// How much of the inputs is needed.

@@ -10,6 +10,7 @@ pub mod download;
 pub mod folder;
 pub mod mirror;
 pub mod parallel;
+pub mod part;
 pub mod s3;
 pub mod seal;
 pub mod store;
@@ -28,9 +29,10 @@ use url::Url;
 use crate::data_file::DataFile;
 use crate::error::{Error, Result};
 use crate::fault;
+use crate::projection::Columns;
 
 pub use address::{Address, Place};
-pub use mirror::InUse;
+pub use mirror::Local;
 pub use parallel::{both, parallel};
 pub use s3::{At, Entry, S3, form_decoded, stop_at, wait};
 pub use seal::Seal;
@@ -186,10 +188,12 @@ trait Zone: std::fmt::Debug + Send + Sync {
     fn log_place(&self, table: &str) -> Option<LogPlace>;
     /// The local folder where data files are written and read.
     fn local(&self) -> &Path;
-    /// Makes data files readable in the local folder; they stay so while the answer is held.
-    fn fetch(&self, files: &[(String, u64)]) -> Result<Vec<InUse>>;
+    /// Whether it pays to ask which columns of a data file are wanted before it is fetched.
+    fn lacks(&self, file: (&str, u64)) -> bool;
+    /// Makes data files readable, of some only the columns; they stay so while the answer is held.
+    fn fetch(&self, files: &[(String, u64)], columns: Option<&Columns>) -> Result<Vec<Local>>;
     /// As [`Zone::fetch`], for one that may not be there.
-    fn find(&self, name: &str) -> Result<Option<Vec<InUse>>>;
+    fn find(&self, name: &str) -> Result<Option<Local>>;
     /// Makes data files that were written to the local folder part of the zone.
     fn publish(&self, files: &[(String, u64)]) -> Result<()>;
     /// Removes data files that no commit names, published or not.
@@ -361,21 +365,33 @@ impl Lake {
         zone.local().join(below)
     }
 
-    /// Makes data files of a table readable below [`Lake::local`], where they stay while the answer is held.
+    /// Whether it pays to ask which columns of these files of a table are wanted: one is large, and not here.
+    pub fn lacks<'f>(&self, table: &str, mut files: impl Iterator<Item = (&'f str, u64)>) -> bool {
+        let (zone, name) = self.zone(table);
+        files.any(|(file, bytes)| zone.lacks((&format!("{name}/{file}"), bytes)))
+    }
+
+    /// Makes data files of a table readable, in their order, while the answer is held. Of those that are large and not here
+    /// perhaps only the columns, where they are named.
     ///
     /// # Errors
     /// [`Error::Download`], [`Error::S3`].
-    pub fn fetch<'f>(&self, table: &str, files: impl Iterator<Item = (&'f str, u64)>) -> Result<Vec<InUse>> {
+    pub fn fetch<'f>(
+        &self,
+        table: &str,
+        files: impl Iterator<Item = (&'f str, u64)>,
+        columns: Option<&Columns>,
+    ) -> Result<Vec<Local>> {
         let (zone, name) = self.zone(table);
         let files: Vec<(String, u64)> = files.map(|(file, bytes)| (format!("{name}/{file}"), bytes)).collect();
-        zone.fetch(&files)
+        zone.fetch(&files, columns)
     }
 
     /// As [`Lake::fetch`], for a file that may not be there.
     ///
     /// # Errors
     /// [`Error::S3`].
-    pub fn find(&self, name: &str) -> Result<Option<Vec<InUse>>> {
+    pub fn find(&self, name: &str) -> Result<Option<Local>> {
         let (zone, name) = self.zone(name);
         zone.find(name)
     }

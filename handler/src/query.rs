@@ -89,14 +89,12 @@ pub async fn open(lake: &Arc<Lake>, settings: &Settings, sql: Option<&str>) -> R
         names.insert(format!("{zone}.{name}").to_lowercase());
         let table = Table::new(lake, &format!("{zone}/{name}"));
         let Some(snapshot) = (if wanted(&name) { table.load().await? } else { None }) else { continue };
-        engine.hold(table.fetch(&snapshot.files)?);
-        let paths = snapshot.files.iter().map(|file| table.folder.join(&file.path)).collect();
+        let paths = engine.hold(table.fetch(&snapshot.files)?);
         engine.define(zone, &name, &Relation::Files { paths, schema: Arc::clone(&snapshot.schema) })?;
     }
     for (name, file) in in_force.iter().flat_map(|in_force| &in_force.seeds) {
-        if let Some(copies) = lake.find(&format!("{}/{file}", seeds::folder()))? {
-            engine.hold(copies);
-            seeds::define_file(&engine, name, &lake.local(&seeds::folder()).join(file))?;
+        if let Some(rows) = lake.find(&format!("{}/{file}", seeds::folder()))? {
+            seeds::define_file(&engine, name, rows)?;
             names.insert(format!("seeds.{name}").to_lowercase());
         }
     }

@@ -1,7 +1,6 @@
 //! Seeds: small CSV files of the project, read once by the strict reader and kept in the lake as Parquet, so that later
 //! runs and `query` need not read them again.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
@@ -13,7 +12,7 @@ use crate::engine::{Engine, Relation, text_literal};
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::fingerprint::fingerprint;
-use crate::lake::{Lake, SYSTEM_FOLDER};
+use crate::lake::{Lake, Local, SYSTEM_FOLDER};
 use crate::project::Seed;
 use crate::stored::{stored_batch, stored_schema};
 
@@ -33,18 +32,21 @@ pub fn folder() -> String {
 /// [`Error::Refused`] names the record and the rule it breaks; [`Error::Io`], [`Error::Sql`].
 pub fn define(engine: &Engine, lake: &Lake, seed: &Seed) -> Result<()> {
     let file = file_name(seed);
-    if lake.find(&format!("{}/{file}", folder()))?.is_none() {
+    let name = format!("{}/{file}", folder());
+    let mut rows = lake.find(&name)?;
+    if rows.is_none() {
         keep(lake, seed, &file)?;
+        rows = lake.find(&name)?;
     }
-    define_file(engine, &seed.name, &lake.local(&folder()).join(file))
+    define_file(engine, &seed.name, rows.ok_or(Error::Internal("a seed is not where it was put"))?)
 }
 
 /// Puts rows that the lake has behind `"seeds"."name"`.
 ///
 /// # Errors
 /// [`Error::Sql`].
-pub fn define_file(engine: &Engine, name: &str, path: &Path) -> Result<()> {
-    let file = text_literal(&path.to_string_lossy());
+pub fn define_file(engine: &Engine, name: &str, rows: Local) -> Result<()> {
+    let file = text_literal(&engine.keep(rows).to_string_lossy());
     engine.define(
         "seeds",
         name,

@@ -22,7 +22,8 @@ use tokio::task::block_in_place;
 
 use crate::error::{Error, Result};
 use crate::fault;
-use crate::lake::{InUse, Lake, SeenCommits, parallel};
+use crate::lake::{Lake, Local, SeenCommits, parallel};
+use crate::projection::Columns;
 use crate::snapshot::{Change, File, Needs, Snapshot, twice_named};
 use crate::stored;
 
@@ -167,12 +168,29 @@ impl Table {
         Ok(Log { store, seen: None })
     }
 
-    /// Makes data files of the table readable in its folder, where they stay while the answer is held.
+    /// Makes data files of the table readable, in their order, while the answer is held.
     ///
     /// # Errors
     /// As [`Lake::fetch`].
-    pub fn fetch<'f>(&self, files: impl IntoIterator<Item = &'f File>) -> Result<Vec<InUse>> {
-        self.lake.fetch(&self.name, files.into_iter().map(|file| (file.path.as_str(), file.size)))
+    pub fn fetch<'f>(&self, files: impl IntoIterator<Item = &'f File>) -> Result<Vec<Local>> {
+        self.fetch_columns(files, None)
+    }
+
+    /// The same where no other columns are read.
+    ///
+    /// # Errors
+    /// As [`Lake::fetch`].
+    pub fn fetch_columns<'f>(
+        &self,
+        files: impl IntoIterator<Item = &'f File>,
+        columns: Option<&Columns>,
+    ) -> Result<Vec<Local>> {
+        self.lake.fetch(&self.name, files.into_iter().map(|file| (file.path.as_str(), file.size)), columns)
+    }
+
+    /// As [`Lake::lacks`].
+    pub fn lacks<'f>(&self, files: impl IntoIterator<Item = &'f File>) -> bool {
+        self.lake.lacks(&self.name, files.into_iter().map(|file| (file.path.as_str(), file.size)))
     }
 
     /// The newest version as far as it is needed; `None` when the table does not exist.

@@ -1,7 +1,7 @@
 //! A zone in a bucket. Documents change by conditional puts; data files are written and read in a local mirror and
 //! stand in the bucket before a commit names them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::SubsecRound;
@@ -9,14 +9,17 @@ use records::Input;
 use url::Url;
 
 use super::download::{Kept, Passing, Room, Wanted};
-use super::mirror::{InUse, Mirror};
+use super::mirror::{Local, Mirror};
 use super::parallel::parallel;
+use super::part::{self, LARGE};
 use super::s3::{At, CHUNK, Condition, Entry, Pin, S3, wait};
 use super::store::Store;
 use super::{
     Document, Found, Glimpse, Listing, LogPlace, RawObject, SeenCommits, Stamp, Zone, is_ignored, log_version,
 };
 use crate::error::{Error, Result};
+use crate::fingerprint::fingerprint;
+use crate::projection::Columns;
 
 /// Requests for different objects that are under way at once.
 const WIDTH: usize = 32;
@@ -55,10 +58,7 @@ impl Bucket {
 
     fn download(&self, name: &str, bytes: u64) -> Result<bool> {
         let (s3, at) = (self.s3.clone(), self.at(name));
-        let path = self.mirror.path(name);
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let beside = path.with_extension(format!("{}.part", uuid::Uuid::new_v4().simple()));
+        let (path, beside) = self.beside(name)?;
         if bytes <= CHUNK {
             let Some(object) = wait(async move { s3.get(&at).await })? else { return Ok(false) };
             std::fs::write(&beside, &object.bytes).map_err(Error::io("write", &beside))?;
@@ -76,15 +76,52 @@ impl Bucket {
         Ok(true)
     }
 
-    fn fetch_one(&self, name: &str, bytes: u64) -> Result<Option<InUse>> {
-        if let Some(copy) = self.mirror.find(name) {
-            return Ok(Some(copy));
+    /// Makes a file readable, or of a large one the columns.
+    fn fetch_one(&self, (name, bytes): (&str, u64), columns: Option<&Columns>) -> Result<Option<Local>> {
+        if let Some(local) = self.mirror.find(name) {
+            return Ok(Some(local));
+        }
+        if let Some(columns) = columns.filter(|_| bytes >= LARGE)
+            && let Some(part) = self.fetch_part(name, columns)?
+        {
+            return Ok(Some(part));
         }
         if !self.download(name, bytes)? {
             return Ok(None);
         }
         let size = std::fs::metadata(self.mirror.path(name)).map_err(Error::io("look at", self.mirror.path(name)))?;
         self.mirror.keep(name, size.len()).map(Some)
+    }
+
+    /// Makes some columns of a file readable; nothing where all of it should come, or where it is not there.
+    fn fetch_part(&self, name: &str, columns: &Columns) -> Result<Option<Local>> {
+        let part = format!("{name}.{}.part", fingerprint(columns.iter().map(String::as_str)));
+        if let Some(local) = self.mirror.find(&part) {
+            return Ok(Some(local));
+        }
+        let (s3, at, columns) = (self.s3.clone(), self.at(name), columns.clone());
+        let (path, beside) = self.beside(&part)?;
+        let file = std::fs::File::create_new(&beside).map_err(Error::io("create", &beside))?;
+        let fetched = wait(async move {
+            let Some(head) = s3.head(&at).await? else { return Ok(None) };
+            let pin = Pin { at, etag: head.etag, version_id: None };
+            part::fetch(&s3, (&pin, head.size), &columns, &file).await
+        })?;
+        let Some(bytes) = fetched else {
+            std::fs::remove_file(&beside).map_err(Error::io("remove", &beside))?;
+            return Ok(None);
+        };
+        std::fs::rename(&beside, &path).map_err(Error::io("rename", &path))?;
+        self.mirror.keep(&part, bytes).map(Some)
+    }
+
+    /// Where a copy will stand, and where it is made.
+    fn beside(&self, name: &str) -> Result<(PathBuf, PathBuf)> {
+        let path = self.mirror.path(name);
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let beside = path.with_extension(format!("{}.new", uuid::Uuid::new_v4().simple()));
+        Ok((path, beside))
     }
 }
 
@@ -203,9 +240,13 @@ impl Zone for Bucket {
         self.mirror.folder()
     }
 
-    fn fetch(&self, files: &[(String, u64)]) -> Result<Vec<InUse>> {
-        let fetched = parallel(FILES, files, |(name, bytes)| match self.fetch_one(name, *bytes)? {
-            Some(copy) => Ok(copy),
+    fn lacks(&self, (name, bytes): (&str, u64)) -> bool {
+        bytes >= LARGE && self.mirror.find(name).is_none()
+    }
+
+    fn fetch(&self, files: &[(String, u64)], columns: Option<&Columns>) -> Result<Vec<Local>> {
+        let fetched = parallel(FILES, files, |(name, bytes)| match self.fetch_one((name, *bytes), columns)? {
+            Some(local) => Ok(local),
             None => {
                 Err(Error::Download { name: name.clone(), source: Arc::new(Error::Internal("there is no such file")) })
             }
@@ -213,8 +254,8 @@ impl Zone for Bucket {
         fetched.into_iter().collect()
     }
 
-    fn find(&self, name: &str) -> Result<Option<Vec<InUse>>> {
-        Ok(self.fetch_one(name, 0)?.map(|copy| vec![copy]))
+    fn find(&self, name: &str) -> Result<Option<Local>> {
+        self.fetch_one((name, 0), None)
     }
 
     fn publish(&self, names: &[(String, u64)]) -> Result<()> {

@@ -10,10 +10,11 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, SubsecRound, Utc};
 use records::{FileInput, Input};
 
-use super::mirror::InUse;
+use super::mirror::Local;
 use super::{Document, Found, Listing, LogPlace, RawObject, Seal, Stamp, Zone, is_hidden, log_version};
 use crate::error::{Error, Result};
 use crate::fault;
+use crate::projection::Columns;
 
 /// How old a file's time must be before size and time stand for its content.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -236,12 +237,17 @@ impl Zone for Folder {
         &self.root
     }
 
-    fn fetch(&self, _: &[(String, u64)]) -> Result<Vec<InUse>> {
-        Ok(Vec::new())
+    fn lacks(&self, _: (&str, u64)) -> bool {
+        false
     }
 
-    fn find(&self, name: &str) -> Result<Option<Vec<InUse>>> {
-        Ok(self.root.join(name).exists().then(Vec::new))
+    fn fetch(&self, files: &[(String, u64)], _: Option<&Columns>) -> Result<Vec<Local>> {
+        Ok(files.iter().map(|(name, _)| Local::itself(self.root.join(name))).collect())
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Local>> {
+        let path = self.root.join(name);
+        Ok(path.exists().then(|| Local::itself(path)))
     }
 
     fn publish(&self, _: &[(String, u64)]) -> Result<()> {

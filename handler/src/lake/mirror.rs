@@ -7,8 +7,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
+/// A data file that can be read here as long as this is held.
+#[derive(Debug)]
+pub struct Local {
+    /// Where it stands.
+    pub path: PathBuf,
+    /// The copy that it is; none in a folder, where it stands itself.
+    _copy: Option<InUse>,
+}
+
+impl Local {
+    /// A file that is no copy.
+    pub fn itself(path: PathBuf) -> Self {
+        Self { path, _copy: None }
+    }
+}
+
 /// A local copy in use: it stays as long as this does.
-pub type InUse = Arc<Copy>;
+type InUse = Arc<Copy>;
 
 /// A local copy of one data file.
 #[derive(Debug)]
@@ -43,19 +59,19 @@ impl Mirror {
     }
 
     /// A copy that is there.
-    pub fn find(&self, name: &str) -> Option<InUse> {
+    pub fn find(&self, name: &str) -> Option<Local> {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let now = copies.values().map(|(_, used)| used + 1).max().unwrap_or_default();
         let (copy, used) = copies.get_mut(name)?;
         *used = now;
-        Some(Arc::clone(copy))
+        Some(Local { path: self.path(name), _copy: Some(Arc::clone(copy)) })
     }
 
     /// Notes a copy that was made, and makes room where it is needed.
     ///
     /// # Errors
     /// [`Error::Io`] when a copy that has to go cannot be removed.
-    pub fn keep(&self, name: &str, bytes: u64) -> Result<InUse> {
+    pub fn keep(&self, name: &str, bytes: u64) -> Result<Local> {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let now = copies.values().map(|(_, used)| used + 1).max().unwrap_or_default();
         let copy = Arc::new(Copy { name: name.to_owned(), bytes });
@@ -75,7 +91,7 @@ impl Mirror {
             copies.remove(&copy.name);
             remove(&self.path(&copy.name))?;
         }
-        Ok(copy)
+        Ok(Local { path: self.path(name), _copy: Some(copy) })
     }
 
     /// Forgets a copy and removes it, if there is one.

@@ -1,4 +1,5 @@
-//! What a refresh of gold fetches: the data files that the model's SQL can want, and nothing for tests that do not read them.
+//! What a refresh of gold fetches: the data files that the model's SQL can want, of a large one the columns, and nothing for
+//! tests that do not read them.
 
 use std::fs;
 use std::path::Path;
@@ -14,10 +15,20 @@ const SOURCES: &str = "sources:
         columns:
           - {name: id, data_type: bigint}
           - {name: day, data_type: date}
+      - name: visits
+        columns:
+          - {name: id, data_type: bigint}
+          - {name: note, data_type: varchar}
+          - {name: day, data_type: date}
 ";
 
 const LATE: &str = "WITH recent AS (SELECT * FROM {{ source('shop', 'orders') }} WHERE day >= DATE '2026-02-01')
 SELECT id, day FROM recent
+";
+
+/// The names of all columns pass through it, of which two are read, one only to compare it.
+const LENGTHS: &str = "WITH named AS (SELECT * FROM {{ source('shop', 'visits') }})
+SELECT id % 2 AS odd, count(*) AS visits FROM named WHERE day < DATE '2026-03-01' GROUP BY ALL
 ";
 
 const TESTS: &str = "models:
@@ -34,6 +45,7 @@ fn write_project(folder: &Path) -> String {
         ("models/sources.yml", SOURCES),
         ("models/gold/late.sql", LATE),
         ("models/gold/late.yml", TESTS),
+        ("models/gold/odd.sql", LENGTHS),
     ] {
         let path = project.join(path);
         fs::create_dir_all(path.parent().unwrap_or(folder)).expect("a new folder takes folders");
@@ -47,9 +59,9 @@ fn order(world: &World<'_>, id: u32, day: &str) {
     world.write(&File::new(&format!("orders/{id}.csv"), &text, Packing::Plain));
 }
 
-/// The data files of the silver table that a process fetched.
-fn fetched(done: &Done) -> usize {
-    let is_data = |path: &str| path.contains("/orders/") && path.contains("silver") && path.contains(".parquet");
+/// How often a process asked for data files of a silver table, or for some of their bytes.
+fn fetched(done: &Done, table: &str) -> usize {
+    let is_data = |path: &str| path.contains(table) && path.contains("silver") && path.contains(".parquet");
     done.seen.iter().filter(|seen| seen.method == "GET" && is_data(&seen.path)).count()
 }
 
@@ -67,8 +79,33 @@ pub(crate) fn check(world: &World<'_>) {
     order(world, 5, "2026-01-15");
     // Each process begins without copies of data files, and has made the fifth one itself.
     let done = run(&["ingest"], &project);
-    assert_eq!(fetched(&done), 2, "{done}");
+    assert_eq!(fetched(&done, "/orders/"), 2, "{done}");
     let rows = run(&["query", "SELECT string_agg(id, ' ' ORDER BY id) FROM gold.late"], "");
     assert!(rows.out.contains("3 4"), "{rows}");
+    large(world);
+    // The end of the first file, and two columns that stand beside each other or not.
+    let done = run(&["ingest"], &project);
+    assert_eq!(fetched(&done, "/visits/"), 0, "{done}");
+    world.write(&File::new("visits/small.csv", "id,note,day\n1,x,2026-01-01\n2,x,2026-04-01\n", Packing::Plain));
+    let done = run(&["ingest"], &project);
+    let asked = fetched(&done, "/visits/");
+    assert!((2..=3).contains(&asked), "{asked} requests: {done}");
+    let rows = run(&["query", "SELECT string_agg(odd || ' ' || visits, ', ' ORDER BY odd) FROM gold.odd"], "");
+    assert!(rows.out.contains("0 150000, 1 150001"), "{rows}");
     run(&["audit"], &project);
+}
+
+/// A file whose notes cannot be packed, some 20 MB of them: whole it takes five requests.
+fn large(world: &World<'_>) {
+    let mut text = "id,note,day\n".to_owned();
+    let mut random = 1_u64;
+    for id in 0..300_000 {
+        let mut note = String::new();
+        for _ in 0..12 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            note.extend((0..8).map(|letter| char::from(b'0' + (random >> (letter * 7) & 63) as u8)));
+        }
+        text.push_str(&format!("{id},{note},2026-02-01\n"));
+    }
+    world.write(&File::new("visits/large.csv", &text, Packing::Plain));
 }

@@ -1,0 +1,84 @@
+//! Parts of data files: the columns that are wanted of a large Parquet file in a bucket, at their places in a local file of
+//! the same length. Nothing stands between them, and it takes no room.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use super::s3::{CHUNK, LANES, Pin, S3, broken, ranges};
+use crate::error::{Error, Result};
+use crate::projection::Columns;
+
+/// A file of this length or a longer one is looked at; shorter ones come whole in two requests.
+pub const LARGE: u64 = 8 << 20;
+
+/// Bytes of the end that are fetched first: most footers are shorter.
+const END: u64 = 64 << 10;
+
+/// What stands behind the footer: its length and four letters.
+const TAIL: usize = 8;
+
+/// Bytes between two columns that are fetched with them: a request of its own takes as long.
+const GAP: u64 = 256 << 10;
+
+/// Fetches the end of a file and the columns into `file`: how many bytes; nothing where they are more than half of it, or
+/// where more than them may be read.
+///
+/// # Errors
+/// [`Error::S3`]; [`Error::Io`].
+pub async fn fetch(s3: &S3, (pin, length): (&Pin, u64), columns: &Columns, file: &File) -> Result<Option<u64>> {
+    let damaged = |reason: &str| broken(&pin.at, reason.to_owned());
+    let mut end = s3.range(pin, (length.saturating_sub(END), length)).await?;
+    let footer = end.last_chunk::<TAIL>().filter(|tail| tail.ends_with(b"PAR1"));
+    let footer = footer.ok_or_else(|| damaged("it does not end as Parquet does"))?;
+    let footer = u32::from_le_bytes([footer[0], footer[1], footer[2], footer[3]]) as usize;
+    if footer + TAIL > end.len() {
+        let start = length.checked_sub((footer + TAIL) as u64);
+        end = s3.range(pin, (start.ok_or_else(|| damaged("its footer is longer than itself"))?, length)).await?;
+    }
+    let footer = &end[end.len() - TAIL - footer..end.len() - TAIL];
+    let metadata = ParquetMetaDataReader::decode_metadata(footer).map_err(|error| damaged(&error.to_string()))?;
+    let Some(wanted) = places(&metadata, columns) else { return Ok(None) };
+    let fetched = end.len() as u64 + wanted.iter().map(|(from, to)| to - from).sum::<u64>();
+    if fetched > length / 2 {
+        return Ok(None);
+    }
+    file.set_len(length).map_err(Error::io("write", "a part of a data file"))?;
+    write(file, (length - end.len() as u64, &end))?;
+    let _permit = s3.permit(fetched).await;
+    let requests: Vec<(u64, u64)> = wanted.iter().flat_map(|(from, to)| ranges(*from, *to, CHUNK)).collect();
+    stream::iter(requests)
+        .map(|range| async move { Ok::<_, Error>((range.0, s3.range(pin, range).await?)) })
+        .buffer_unordered(LANES)
+        .try_for_each(|(place, bytes)| async move { write(file, (place, &bytes)) })
+        .await?;
+    Ok(Some(fetched))
+}
+
+fn write(file: &File, (place, bytes): (u64, &Bytes)) -> Result<()> {
+    file.write_all_at(bytes, place).map_err(Error::io("write", "a part of a data file"))
+}
+
+/// Where the columns stand, from and to, in order; nothing where filters stand elsewhere, which might be looked into.
+fn places(metadata: &ParquetMetaData, columns: &Columns) -> Option<Vec<(u64, u64)>> {
+    let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let wanted = chunks.filter(|chunk| chunk.column_path().parts().first().is_some_and(|root| columns.contains(root)));
+    let mut all: Vec<(u64, u64)> = wanted
+        .map(|chunk| {
+            let (start, length) = chunk.byte_range();
+            chunk.bloom_filter_offset().is_none().then_some((start, start + length))
+        })
+        .collect::<Option<_>>()?;
+    all.sort_unstable();
+    let mut merged: Vec<(u64, u64)> = Vec::new();
+    for (from, to) in all {
+        match merged.last_mut() {
+            Some(last) if from <= last.1 + GAP => last.1 = last.1.max(to),
+            _ => merged.push((from, to)),
+        }
+    }
+    Some(merged)
+}
