@@ -10,16 +10,22 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::encoding::properties;
 use crate::error::{Error, Result};
 use crate::fault;
+use crate::fingerprint::fingerprint;
 use crate::parquet_file::ParquetFile;
 use crate::statistics;
 
 /// How many partitions one writer keeps open; beyond that the files so far are closed and new ones begun.
 const OPEN_PARTITIONS: usize = 64;
+
+/// The longest value that is written in the name of a folder, which has 255 bytes; Delta's log has them all.
+const LONGEST: usize = 128;
 
 /// How many encoded bytes of row groups one writer keeps in memory.
 const ROW_GROUPS: usize = 128 << 20;
@@ -103,7 +109,7 @@ impl DataFileWriter {
         }
         self.waiting = (0, 0);
         for open in self.open.values_mut() {
-            open.file.encode().map_err(|error| parquet_error(&open.path, &error))?;
+            open.file.encode().map_err(|error| parquet_error(&open.path, error))?;
         }
         self.relieve()
     }
@@ -165,7 +171,7 @@ impl DataFileWriter {
         for open in open {
             if held > ROW_GROUPS / 2 {
                 held -= open.file.held();
-                open.file.end_group().map_err(|error| parquet_error(&open.path, &error))?;
+                open.file.end_group().map_err(|error| parquet_error(&open.path, error))?;
             }
         }
         Ok(())
@@ -175,6 +181,7 @@ impl DataFileWriter {
         let mut path = String::new();
         for (column, value) in self.target.partition_by.iter().zip(partition) {
             let value = value.as_deref().map_or("__HIVE_DEFAULT_PARTITION__".to_owned(), escape);
+            let value = if value.len() > LONGEST { fingerprint([value.as_str()]) } else { value };
             let _ = write!(path, "{}={value}/", escape(column));
         }
         let _ = write!(path, "{}-{}.parquet", self.target.name, self.begun);
@@ -185,14 +192,14 @@ impl DataFileWriter {
         fault::before_write();
         let file = File::create_new(&full).map_err(Error::io("create", &full))?;
         let file = ParquetFile::begin(file, &self.target.schema, properties(first))
-            .map_err(|error| parquet_error(&path, &error))?;
+            .map_err(|error| parquet_error(&path, error))?;
         Ok(Open { path, file, rows: 0 })
     }
 
     fn close_all(&mut self) -> Result<()> {
         for (partition, open) in std::mem::take(&mut self.open) {
             fault::before_write();
-            let metadata = open.file.finish().map_err(|error| parquet_error(&open.path, &error))?;
+            let metadata = open.file.finish().map_err(|error| parquet_error(&open.path, error))?;
             self.written.push(data_file(&self.target, partition, (open.path, open.rows), &metadata)?);
         }
         Ok(())
@@ -224,13 +231,13 @@ fn data_file(
 /// A partition column's values as Delta's protocol writes them ("Partition Value Serialization").
 fn partition_texts(batch: &RecordBatch, column: &str) -> Result<ArrayRef> {
     let what = || format!("partition column {column:?}");
-    let values = batch.column_by_name(column).ok_or_else(|| {
-        Error::columns(what())(arrow::error::ArrowError::SchemaError("the result has no such column".to_owned()))
-    })?;
+    let values = batch
+        .column_by_name(column)
+        .ok_or_else(|| Error::columns(what())(ArrowError::SchemaError("the result has no such column".to_owned())))?;
     let texts = match values.data_type() {
         DataType::Timestamp(_, zone) => timestamp_texts(values, zone.is_some()),
         DataType::Binary | DataType::List(_) | DataType::Struct(_) => {
-            Err(arrow::error::ArrowError::SchemaError(format!("{} cannot make partitions", values.data_type())))
+            Err(ArrowError::SchemaError(format!("{} cannot make partitions", values.data_type())))
         }
         _ => cast(values, &DataType::Utf8),
     }
@@ -238,12 +245,12 @@ fn partition_texts(batch: &RecordBatch, column: &str) -> Result<ArrayRef> {
     let strings = texts.as_any().downcast_ref::<arrow::array::StringArray>();
     if strings.is_some_and(|strings| strings.iter().flatten().any(str::is_empty)) {
         let reason = "an empty string is no partition value: Delta reads it back as NULL".to_owned();
-        return Err(Error::columns(what())(arrow::error::ArrowError::InvalidArgumentError(reason)));
+        return Err(Error::columns(what())(ArrowError::InvalidArgumentError(reason)));
     }
     Ok(texts)
 }
 
-fn timestamp_texts(values: &ArrayRef, zoned: bool) -> std::result::Result<ArrayRef, arrow::error::ArrowError> {
+fn timestamp_texts(values: &ArrayRef, zoned: bool) -> std::result::Result<ArrayRef, ArrowError> {
     let micros = cast(values, &DataType::Int64)?;
     let micros =
         micros.as_any().downcast_ref::<arrow::array::Int64Array>().cloned().unwrap_or_else(|| Vec::<i64>::new().into());
@@ -273,6 +280,50 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn parquet_error(path: &str, error: &parquet::errors::ParquetError) -> Error {
-    Error::columns(format!("write data file {path}"))(arrow::error::ArrowError::ParquetError(error.to_string()))
+/// A disk that is full says nothing against the rows.
+fn parquet_error(path: &str, error: ParquetError) -> Error {
+    let of_rows = |reason: String| Error::columns(format!("write data file {path}"))(ArrowError::ParquetError(reason));
+    match error {
+        ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+            Ok(source) => Error::io("write", path)(*source),
+            Err(source) => of_rows(source.to_string()),
+        },
+        error => of_rows(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Int64Array;
+
+    use super::*;
+    use crate::error::Class;
+
+    #[test]
+    fn a_full_disk_is_no_fault_of_the_rows() {
+        let rows = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1])) as ArrayRef)]).unwrap();
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut file = ParquetFile::begin(full, &rows.schema(), properties(&rows)).unwrap();
+        file.push(rows);
+        let error = parquet_error("a.parquet", file.finish().unwrap_err());
+        assert!(error.is_of_room() && !error.is_of_data(), "{}", error.chain());
+        assert_eq!(error.class(), (Class::Retryable, "Io"));
+    }
+
+    #[test]
+    fn the_folder_of_a_long_value_has_a_name_that_a_file_system_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = ["驚".repeat(32), "驚".repeat(33), "a b".to_owned()];
+        let notes: ArrayRef = Arc::new(arrow::array::StringArray::from(notes.to_vec()));
+        let rows = RecordBatch::try_from_iter([("note", notes)]).unwrap();
+        let (target, schema) = (folder.path().to_owned(), rows.schema());
+        let partition_by = vec!["note".to_owned()];
+        let mut writer = DataFileWriter::new(Target { folder: target, name: "f".to_owned(), schema, partition_by });
+        writer.write(&rows).unwrap();
+        let files = writer.finish().unwrap();
+        let folders: std::collections::BTreeSet<&str> =
+            files.iter().filter_map(|file| file.path.split('/').next()).collect();
+        assert!(folders.len() == 3 && folders.contains("note=a%20b"), "{folders:?}");
+        assert!(files.iter().any(|file| file.partition["note"] == Some("驚".repeat(33))), "{files:?}");
+    }
 }

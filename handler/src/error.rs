@@ -293,12 +293,19 @@ impl Error {
         }
     }
 
+    /// Whether a larger function, or a longer run, might do it.
+    pub fn is_of_limits(&self) -> bool {
+        let interrupted =
+            matches!(self, Self::Sql { message, fault: Fault::Machine, .. } if message.starts_with("INTERRUPT"));
+        interrupted || self.is_of_room() || matches!(self, Self::OutOfTime { .. })
+    }
+
     /// What the failure of an object means that had a whole run for itself.
     #[must_use]
     pub fn at_its_best(self, (key, bytes): (&str, u64)) -> Self {
         let reason = match &self {
             Self::OutOfTime { .. } => "a whole run was not enough to read it".to_owned(),
-            error if error.is_of_room() => error.chain(),
+            error if error.is_of_limits() => error.chain(),
             _ => return self,
         };
         Self::TooLarge { key: key.to_owned(), bytes, reason }

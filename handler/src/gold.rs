@@ -75,6 +75,7 @@ pub async fn refresh(run: &Run, looked: Option<Looked>) -> Result<Vec<GoldEntry>
         let broken = entries.iter().find(|entry| {
             entry.status == GoldStatus::Failed && upstream.tables.contains(&("gold", entry.table.clone()))
         });
+        let at_its_best = run.budget.is_fresh();
         let refreshed = match broken {
             Some(broken) => Ok(failed(model, format!("gold.{} failed", broken.table))),
             None => refresh_model(run, &upstream, standing.remove(&model.name)).await,
@@ -82,7 +83,10 @@ pub async fn refresh(run: &Run, looked: Option<Looked>) -> Result<Vec<GoldEntry>
         entries.push(match refreshed {
             Err(error @ Error::Superseded { .. }) => return Err(error),
             // One table's failure is not its neighbours'.
-            Err(error) => failed(model, error.chain()),
+            Err(error) => {
+                let is_too_large = at_its_best && error.is_of_limits();
+                GoldEntry { is_too_large, ..failed(model, error.chain()) }
+            }
             Ok(entry) => entry,
         });
     }
@@ -135,7 +139,7 @@ fn stand(run: &Run, looked: Option<Looked>) -> Result<HashMap<String, Standing>>
 
 fn failed(model: &Model, reason: String) -> GoldEntry {
     let (table, reason) = (model.name.clone(), Some(reason));
-    GoldEntry { table, version: None, status: GoldStatus::Failed, reason, warnings: Vec::new() }
+    GoldEntry { table, version: None, status: GoldStatus::Failed, reason, warnings: Vec::new(), is_too_large: false }
 }
 
 /// Refreshes one table. `looked`: how it stood, where it and then its inputs were looked at already.
@@ -171,7 +175,8 @@ async fn settle(
     let version = standing.snapshot.as_ref().map(|standing| standing.version);
     let name = &upstream.model.name;
     let entry = |version, status, reason| {
-        Ok(Some(GoldEntry { table: name.clone(), version, status, reason, warnings: Vec::new() }))
+        let warnings = Vec::new();
+        Ok(Some(GoldEntry { table: name.clone(), version, status, reason, warnings, is_too_large: false }))
     };
     if standing.snapshot.as_deref().and_then(|standing| recorded(&standing.properties)).as_ref() == Some(inputs) {
         return entry(version, GoldStatus::Fresh, None);
@@ -197,8 +202,8 @@ async fn settle(
     run.engine()?.release();
     match refreshed {
         Ok(Some((version, warnings))) => {
-            let (table, version) = (name.clone(), Some(version));
-            Ok(Some(GoldEntry { table, version, status: GoldStatus::Refreshed, reason: None, warnings }))
+            let (table, version, status) = (name.clone(), Some(version), GoldStatus::Refreshed);
+            Ok(Some(GoldEntry { table, version, status, reason: None, warnings, is_too_large: false }))
         }
         Ok(None) => Ok(None),
         Err(error) if withholds(&error) => {

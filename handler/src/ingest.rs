@@ -149,6 +149,8 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
     }
     let gold = match walk.latest.take() {
         Some(gold) => gold,
+        // There is no time to look at it, and nothing was done that it has not seen.
+        None if run.budget.check("").is_err() => Vec::new(),
         None => walk.refresh_gold().await?,
     };
     walk.retell(&gold);
@@ -557,8 +559,16 @@ fn failed_below(project: &Project, published: &Published, gold: &[GoldEntry]) ->
     let tables: Vec<String> = published.silver.iter().map(|entry| entry.table.clone()).collect();
     let below = gold::downstream(project, &tables);
     let failed = gold.iter().find(|entry| entry.status == GoldStatus::Failed && below.contains(&entry.table))?;
-    let reason = failed.reason.clone().unwrap_or_default();
-    Some(Error::Table { table: format!("gold/{}", failed.table), reason })
+    let (table, reason) = (format!("gold/{}", failed.table), failed.reason.clone().unwrap_or_default());
+    if failed.is_too_large {
+        let (key, object) = (published.claimed.key.clone(), published.claimed.object.as_ref());
+        return Some(Error::TooLarge {
+            key,
+            bytes: object.map_or(0, |object| object.stamp.size),
+            reason: format!("{table} below it could not be computed in a whole run: {reason}"),
+        });
+    }
+    Some(Error::Table { table, reason })
 }
 
 fn milliseconds_since(time: chrono::DateTime<Utc>) -> u64 {

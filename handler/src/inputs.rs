@@ -12,7 +12,7 @@ use crate::check;
 use crate::contract::visible;
 use crate::data_file::{DataFileWriter, Target};
 use crate::engine::{Engine, Relation as Stands};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fingerprint::fingerprint;
 use crate::partitions::Scope;
 use crate::project::{Model, ModelTest, Project, Relation, Severity, Zone};
@@ -213,15 +213,17 @@ impl<'a> Upstream<'a> {
 
     /// The columns that the SQL reads, seen over files without rows; nothing where it cannot be seen.
     fn columns(&self, engine: &Engine, sights: &[Sight<'_>]) -> Result<Option<Columns>> {
+        let folder =
+            tempfile::tempdir_in(engine.scratch()).map_err(Error::io("create a folder in", engine.scratch()))?;
         self.stand(engine, sights, |sight| {
             let mut writer = DataFileWriter::new(Target {
-                folder: engine.scratch().to_owned(),
+                folder: folder.path().to_owned(),
                 name: uuid::Uuid::new_v4().simple().to_string(),
                 schema: Arc::clone(&sight.schema),
                 partition_by: Vec::new(),
             });
             writer.begin_empty()?;
-            Ok(writer.finish()?.iter().map(|file| engine.scratch().join(&file.path)).collect())
+            Ok(writer.finish()?.iter().map(|file| folder.path().join(&file.path)).collect())
         })?;
         let schemas: Vec<&Schema> = sights.iter().map(|sight| &*sight.schema).collect();
         Ok(engine.plan(&self.model.sql).and_then(|plan| projection::columns(&plan, &schemas)))

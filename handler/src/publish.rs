@@ -343,7 +343,7 @@ fn convert_all(run: &Run, work: &Work<'_>, surveyed: &[Surveyed], contract: &Con
     }
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<Result<SilverRows>>>> = surveyed.iter().map(|_| Mutex::new(None)).collect();
-    let (lake, project, settings, budget) = (&*run.lake, &run.project, &run.settings, run.budget);
+    let (lake, project, settings, budget) = (&*run.lake, &run.project, &run.settings.shared_by(workers), run.budget);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {

@@ -51,6 +51,9 @@ pub struct GoldEntry {
     /// Tests that only warn and found failing rows in this refresh.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Whether it failed though it had all the time and room of a run.
+    #[serde(skip)]
+    pub is_too_large: bool,
 }
 
 /// How a gold table stands to its inputs.

@@ -138,7 +138,7 @@ impl Run {
     /// What `lanes` threads need to work for this run side by side.
     pub fn part(&self, lanes: usize) -> Part {
         let mut part = self.part.clone();
-        part.settings.memory_mebibytes /= lanes.max(1) as u64;
+        part.settings = part.settings.shared_by(lanes);
         part.open = OPEN.min(OPEN_IN_ALL / lanes.max(1));
         part
     }

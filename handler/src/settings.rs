@@ -120,6 +120,15 @@ impl Settings {
         }
     }
 
+    /// What each of several workers has that do the same side by side.
+    #[must_use]
+    pub fn shared_by(&self, workers: usize) -> Self {
+        let part = |mebibytes: u64| (mebibytes / workers.max(1) as u64).max(1);
+        let temp_limit = Some(part(self.temp_mebibytes()));
+        let cache_limit = self.cache_limit.map(part);
+        Self { memory_mebibytes: part(self.memory_mebibytes), temp_limit, cache_limit, ..self.clone() }
+    }
+
     /// How much of the temp folder may be used, in MiB.
     fn temp_mebibytes(&self) -> u64 {
         self.temp_limit.unwrap_or_else(|| free_mebibytes(&self.temp) * TEMP_PERCENT / 100).max(1)

@@ -65,8 +65,8 @@ impl Wanted {
         let below: BTreeSet<&str> = receipts.flat_map(|receipt| &receipt.gold).filter_map(failed).collect();
         let concerns = |entry: &&GoldEntry| self.refresh || below.contains(entry.table.as_str());
         let gold = summary.gold.iter().filter(concerns).filter(|entry| failed(entry).is_some()).map(|entry| Failure {
-            class: Class::Retryable,
-            kind: "Gold",
+            class: if entry.is_too_large { Class::Permanent } else { Class::Retryable },
+            kind: if entry.is_too_large { "TooLarge" } else { "Gold" },
             reason: format!("gold.{}: {}", entry.table, entry.reason.as_deref().unwrap_or_default()),
         });
         Failure::of_all(&troubles.chain(gold).collect::<Vec<_>>())
@@ -134,6 +134,7 @@ mod tests {
             status,
             reason: Some("why".to_owned()),
             warnings: Vec::new(),
+            is_too_large: false,
         };
         let failure = |status| {
             let summary = Summary { gold: vec![entry(status)], ..Summary::default() };

@@ -87,6 +87,8 @@ impl<'a> Shift<'a> {
         if group.iter().all(|part| part.asked == Asked::Keys(BTreeSet::new())) {
             return Ok((Summary::default(), vec![None; group.len()]));
         }
+        // Where time is over, even to begin takes longer than there is.
+        self.budget.check(&group.iter().flat_map(|part| part.asked.clone().told()).collect::<Vec<_>>().join(", "))?;
         let run = match self.run.take() {
             Some(run) => run,
             None => self.function.begin(self.budget)?,

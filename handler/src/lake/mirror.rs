@@ -33,6 +33,9 @@ pub struct Copy {
     bytes: u64,
 }
 
+/// What a file takes of a disk is a multiple of this.
+const BLOCK: u64 = 4096;
+
 /// The local copies of one zone.
 #[derive(Debug)]
 pub struct Mirror {
@@ -74,8 +77,11 @@ impl Mirror {
     pub fn keep(&self, name: &str, bytes: u64) -> Result<Local> {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let now = copies.values().map(|(_, used)| used + 1).max().unwrap_or_default();
-        let copy = Arc::new(Copy { name: name.to_owned(), bytes });
-        copies.insert(name.to_owned(), (Arc::clone(&copy), now));
+        // Somebody may have made it, too, and use it: it is the same one.
+        let new = || Arc::new(Copy { name: name.to_owned(), bytes: bytes.next_multiple_of(BLOCK) });
+        let entry = copies.entry(name.to_owned()).or_insert_with(|| (new(), now));
+        entry.1 = now;
+        let copy = Arc::clone(&entry.0);
         let idle = |(copy, _): &&(InUse, u64)| Arc::strong_count(copy) == 1;
         let mut leaving: Vec<(u64, InUse)> = Vec::new();
         let mut kept: u64 = copies.values().filter(idle).map(|(copy, _)| copy.bytes).sum();
@@ -113,12 +119,12 @@ fn remove(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::Mirror;
+    use super::{BLOCK, Mirror};
 
     #[test]
     fn the_least_recently_used_copy_goes_and_one_in_use_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let mirror = Mirror::new(folder.path().to_owned(), 10);
+        let mirror = Mirror::new(folder.path().to_owned(), BLOCK + 10);
         let make = |name: &str| {
             std::fs::write(mirror.path(name), "123456").unwrap();
             mirror.keep(name, 6).unwrap()
@@ -132,5 +138,19 @@ mod tests {
         let there = |name: &str| mirror.find(name).is_some() && mirror.path(name).exists();
         assert_eq!(["a", "b", "c", "d", "e"].map(there), [true, false, false, true, true]);
         drop(in_use);
+    }
+
+    #[test]
+    fn a_copy_that_was_made_twice_is_in_use_as_long_as_one_of_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let mirror = Mirror::new(folder.path().to_owned(), 0);
+        let make = |name: &str| {
+            std::fs::write(mirror.path(name), "123456").unwrap();
+            mirror.keep(name, 6).unwrap()
+        };
+        let first = make("a");
+        drop(make("a"));
+        drop(make("b"));
+        assert!(first.path.exists());
     }
 }
