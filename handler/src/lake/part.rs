@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
 use super::s3::{CHUNK, LANES, Pin, S3, broken, ranges};
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ fn write(file: &File, (place, bytes): (u64, &Bytes)) -> Result<()> {
 
 /// Where the columns stand, from and to, in order; nothing where filters stand elsewhere, which might be looked into.
 fn places(metadata: &ParquetMetaData, columns: &Columns) -> Option<Vec<(u64, u64)>> {
-    let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+    let chunks = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     let wanted = chunks.filter(|chunk| chunk.column_path().parts().first().is_some_and(|root| columns.contains(root)));
     let mut all: Vec<(u64, u64)> = wanted
         .map(|chunk| {

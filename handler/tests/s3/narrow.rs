@@ -1,6 +1,7 @@
 //! What a refresh of gold fetches: the data files that the model's SQL can want, of a large one the columns, and nothing for
 //! tests that do not read them.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -105,7 +106,7 @@ fn large(world: &World<'_>) {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             note.extend((0..8).map(|letter| char::from(b'0' + (random >> (letter * 7) & 63) as u8)));
         }
-        text.push_str(&format!("{id},{note},2026-02-01\n"));
+        writeln!(text, "{id},{note},2026-02-01").expect("a text takes text");
     }
     world.write(&File::new("visits/large.csv", &text, Packing::Plain));
 }

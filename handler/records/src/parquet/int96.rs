@@ -32,7 +32,7 @@ impl Int96 {
     /// timestamps.
     pub(super) fn of(
         plain: &ArrowReaderMetadata,
-        options: ArrowReaderOptions,
+        options: &ArrowReaderOptions,
     ) -> Result<Option<(ArrowReaderMetadata, Self)>, ParquetError> {
         let descriptor = plain.metadata().file_metadata().schema_descr();
         let is_old = |leaf: &usize| descriptor.column(*leaf).physical_type() == Physical::INT96;
@@ -125,10 +125,9 @@ fn refine_leaf(seconds: &ArrayRef, nanoseconds: &ArrayRef) -> ArrayRef {
     let moments = || seconds.iter().zip(nanoseconds.iter()).map(moment);
     let in_microseconds = |moment: i128| (moment % 1000 == 0).then(|| i64::try_from(moment / 1000).ok()).flatten();
     if moments().flatten().all(|moment| in_microseconds(moment).is_some()) {
-        return Arc::new(TimestampMicrosecondArray::from_iter(
-            moments().map(|moment| moment.and_then(in_microseconds)),
-        ));
+        let microseconds = moments().map(|moment| moment.and_then(in_microseconds));
+        return Arc::new(microseconds.collect::<TimestampMicrosecondArray>());
     }
     let text = |nanoseconds| Cell::Moment { nanoseconds, zoned: false }.to_text();
-    Arc::new(StringArray::from_iter(moments().map(|moment| moment.and_then(text))))
+    Arc::new(moments().map(|moment| moment.and_then(text)).collect::<StringArray>())
 }
