@@ -61,7 +61,7 @@ pub const CHUNK: u64 = 4 << 20;
 /// Bytes of one part of an upload; S3 wants at least 5 MiB.
 const PART: u64 = 8 << 20;
 
-/// Mebibytes of downloads that may be in memory at once.
+/// Mebibytes that may be in memory at once, of what comes and of what goes.
 const IN_MEMORY: u32 = 64;
 
 /// Reads or parts of one object that are under way at once.
@@ -74,7 +74,10 @@ const ROUNDS: u32 = 5;
 #[derive(Debug, Clone)]
 pub struct S3 {
     client: aws_sdk_s3::Client,
-    memory: Arc<Semaphore>,
+    /// Room in memory for downloads.
+    coming: Arc<Semaphore>,
+    /// The same for uploads.
+    going: Arc<Semaphore>,
 }
 
 /// Where an object stands.
@@ -209,14 +212,13 @@ impl S3 {
             .timeout_config(timeouts)
             .retry_config(retries)
             .build();
-        Ok(Self { client: aws_sdk_s3::Client::from_conf(config), memory: Arc::new(Semaphore::new(IN_MEMORY as usize)) })
+        let memory = || Arc::new(Semaphore::new(IN_MEMORY as usize));
+        Ok(Self { client: aws_sdk_s3::Client::from_conf(config), coming: memory(), going: memory() })
     }
 
     /// Waits until a download of so many bytes may hold its ranges in memory.
     pub async fn permit(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
-        let most = CHUNK.saturating_mul(LANES as u64) >> 20;
-        let mebibytes = bytes.div_ceil(1 << 20).clamp(1, most.max(1));
-        self.memory.acquire_many(u32::try_from(mebibytes).unwrap_or(1)).await.ok()
+        room(&self.coming, bytes.min(CHUNK * LANES as u64)).await
     }
 
     /// Looks at an object; `None` when there is none.
@@ -342,6 +344,7 @@ impl S3 {
     pub async fn upload(&self, at: &At, path: &std::path::Path) -> Result<()> {
         let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
         let size = file.metadata().map_err(Error::io("look at", path))?.len();
+        let _permit = room(&self.going, size.min(PART * LANES as u64)).await;
         if size <= 2 * PART {
             return self.put(at, read_part(&file, (0, size)).map_err(Error::io("read", path))?).await;
         }
@@ -437,6 +440,12 @@ impl S3 {
         }
         Ok(folders)
     }
+}
+
+/// Waits until there is room for so many bytes, at most for all there may be.
+async fn room(memory: &Semaphore, bytes: u64) -> Option<SemaphorePermit<'_>> {
+    let mebibytes = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(IN_MEMORY);
+    memory.acquire_many(mebibytes.clamp(1, IN_MEMORY)).await.ok()
 }
 
 /// The ranges of `length` bytes that `from..to` is made of.
