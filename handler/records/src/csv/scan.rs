@@ -98,7 +98,8 @@ impl Scanner<'_> {
             }
             Some(_) => {
                 let width = fields.len();
-                let mut quoted = Quoted { scanner: *self, fields, width: 0, fault: None, ambiguous: false };
+                let mut quoted =
+                    Quoted { scanner: *self, fields, width: 0, fault: None, ambiguous: false, line_end: None };
                 let found = quoted.scan(start);
                 if found.is_none() {
                     fields.truncate(width);
@@ -219,6 +220,8 @@ struct Quoted<'b, 'f> {
     width: usize,
     fault: Option<Fault>,
     ambiguous: bool,
+    /// The line end that was looked for last: a line may have many bad quotes.
+    line_end: Option<usize>,
 }
 
 impl Quoted<'_, '_> {
@@ -277,7 +280,7 @@ impl Quoted<'_, '_> {
     /// A quote in the middle of a quoted field: the field ends at a later quote on the line on which it began, if there is
     /// one that could close it.
     fn mend(&mut self, start: usize, mut quote: usize) -> Option<usize> {
-        let line_end = self.scanner.find_line_end(start)?;
+        let line_end = self.find_line_end(start)?;
         let Scanner { bytes, dialect, .. } = self.scanner;
         while quote < line_end {
             let closes = bytes.get(quote + 1).is_none_or(|next| self.scanner.ends_field(*next));
@@ -294,10 +297,18 @@ impl Quoted<'_, '_> {
 
     /// Ends the record with the line on which the field that begins at `start` was opened.
     fn give_up(&mut self, start: usize) -> Option<usize> {
-        let end = self.scanner.find_line_end(start)?;
+        let end = self.find_line_end(start)?;
         self.push(plain(start, end));
         self.fault = Some(Fault::Open(self.width));
         Some(end)
+    }
+
+    /// Where the line ends in which `start` is, which is never before what was asked for last.
+    fn find_line_end(&mut self, start: usize) -> Option<usize> {
+        if self.line_end.is_none_or(|end| end < start) {
+            self.line_end = self.scanner.find_line_end(start);
+        }
+        self.line_end
     }
 
     fn push(&mut self, field: Field) {
@@ -363,6 +374,14 @@ mod tests {
             assert_eq!(records.len(), 3, "{text:?}: {records:?}");
             assert_eq!(records[faulty], Err(fault), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_line_of_bad_quotes_takes_no_longer_than_another_one() {
+        let fields = 2_000_000;
+        let text = "\"a\"b\",".repeat(fields);
+        let scan = scan(text.as_bytes(), 0, true).0.unwrap();
+        assert_eq!((scan.width, scan.fault), (fields + 1, Some(Fault::Trailing(1))));
     }
 
     #[test]
