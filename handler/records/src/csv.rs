@@ -14,6 +14,7 @@ mod convert;
 mod detect;
 mod head;
 mod scan;
+mod scout;
 mod split;
 
 pub(crate) use convert::Converter;
@@ -24,6 +25,7 @@ pub(crate) use split::Splitter;
 use convert::Surveyor;
 use head::Head;
 use scan::Dialect;
+use scout::Scout;
 
 /// The dialect as the options say; what they leave open is the usual one.
 fn dialect(options: &Options) -> Result<Dialect, Error> {
@@ -38,7 +40,9 @@ fn dialect(options: &Options) -> Result<Dialect, Error> {
 /// Opens the object: its head is read, and its records follow.
 pub(crate) fn open(input: &dyn Input, options: &Options) -> Result<(Splitter, Head), Error> {
     let window = Window::open(input, options)?;
-    let mut splitter = Splitter::new(window, dialect(options)?, options.preamble)?;
+    let dialect = dialect(options)?;
+    let scout = Scout::new(input, options, dialect)?;
+    let mut splitter = Splitter::new(window, dialect, options.preamble)?.with_scout(scout);
     let head = Head::read(&mut splitter, options)?;
     Ok((splitter, head))
 }

@@ -53,7 +53,7 @@ struct Sample<'w> {
 impl<'w> Sample<'w> {
     fn scanner(&self, delimiter: u8, quote: u8) -> Scanner<'w> {
         let dialect = Dialect { delimiter, quote, escape: self.escape.unwrap_or(quote) };
-        Scanner { bytes: self.bytes, over: self.over, dialect, keep: 0, single_line: false }
+        Scanner { bytes: self.bytes, over: self.over, dialect, keep: 0, trusted: usize::MAX }
     }
 
     /// The first records.

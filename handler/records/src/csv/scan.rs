@@ -6,7 +6,6 @@
 use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
 use crate::block::Field;
-use crate::window::LIMIT;
 
 /// The bytes that mean something.
 #[derive(Debug, Clone, Copy)]
@@ -64,13 +63,13 @@ pub(crate) struct Scanner<'b> {
     pub(crate) dialect: Dialect,
     /// How many fields of a record to keep; the others are only counted.
     pub(crate) keep: usize,
-    /// Whether a quoted field must end on the line on which it begins.
-    pub(crate) single_line: bool,
+    /// Up to where quotes are trusted: a quoted field that begins there or further on must end on its line.
+    pub(crate) trusted: usize,
 }
 
 /// How a quoted field ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Close {
+pub(crate) enum Close {
     At {
         quote: usize,
         escaped: bool,
@@ -80,7 +79,10 @@ enum Close {
         quote: usize,
     },
     Nowhere,
-    Unknown,
+    /// More bytes are needed to tell; what is before `seen` need not be looked at again.
+    Unknown {
+        seen: usize,
+    },
 }
 
 impl Scanner<'_> {
@@ -122,7 +124,7 @@ impl Scanner<'_> {
         match record.find_close(start) {
             Close::At { .. } => Inside::Closes,
             Close::Broken { .. } => Inside::Impossible,
-            Close::Nowhere | Close::Unknown => Inside::Possible,
+            Close::Nowhere | Close::Unknown { .. } => Inside::Possible,
         }
     }
 
@@ -161,15 +163,13 @@ impl Scanner<'_> {
     }
 
     /// Looks for the closing quote of a field whose text begins at `start`.
-    fn find_close(&self, start: usize) -> Close {
+    pub(crate) fn find_close(&self, start: usize) -> Close {
         let Dialect { quote, escape, .. } = self.dialect;
-        let end = self.bytes.len().min(start + LIMIT);
-        let unfinished = if self.over || end == start + LIMIT { Close::Nowhere } else { Close::Unknown };
         let (mut position, mut escaped) = (start, false);
-        while let Some(length) = self.bytes.get(position..end).and_then(|rest| memchr2(quote, escape, rest)) {
+        while let Some(length) = self.bytes.get(position..).and_then(|rest| memchr2(quote, escape, rest)) {
             position += length;
             let next = match self.bytes.get(position + 1) {
-                None if !self.over => return unfinished,
+                None if !self.over => return Close::Unknown { seen: position },
                 next => next.copied(),
             };
             let special = next.is_some_and(|next| next == quote || next == escape);
@@ -184,10 +184,10 @@ impl Scanner<'_> {
                 return Close::Broken { quote: position };
             }
         }
-        unfinished
+        if self.over { Close::Nowhere } else { Close::Unknown { seen: self.bytes.len() } }
     }
 
-    fn ends_field(&self, byte: u8) -> bool {
+    pub(crate) fn ends_field(&self, byte: u8) -> bool {
         byte == self.dialect.delimiter || byte == b'\n' || byte == b'\r'
     }
 
@@ -259,22 +259,29 @@ impl Quoted<'_, '_> {
     }
 
     fn take_quoted(&mut self, start: usize) -> Option<usize> {
-        match self.scanner.find_close(start + 1) {
-            Close::Unknown => None,
+        match self.find_close(start)? {
+            Close::Unknown { .. } => None,
             Close::Nowhere => self.give_up(start),
             Close::Broken { quote } => self.mend(start, quote),
             Close::At { quote, escaped } => {
                 let text = &self.scanner.bytes[start + 1..quote];
                 if memchr2(b'\n', b'\r', text).is_some() {
-                    if self.scanner.single_line {
-                        return self.give_up(start);
-                    }
                     self.ambiguous |= self.scanner.may_open(quote, start + 1);
                 }
                 self.push(Field { quoted: true, escaped, ..plain(start + 1, quote) });
                 Some(quote + 1)
             }
         }
+    }
+
+    /// The closing quote of the field that begins at `start`, on its line where quotes are not trusted.
+    fn find_close(&mut self, start: usize) -> Option<Close> {
+        if start < self.scanner.trusted {
+            return Some(self.scanner.find_close(start + 1));
+        }
+        let end = self.find_line_end(start)?;
+        let line = Scanner { bytes: &self.scanner.bytes[..end], over: true, ..self.scanner };
+        Some(line.find_close(start + 1))
     }
 
     /// A quote in the middle of a quoted field: the field ends at a later quote on the line on which it began, if there is
@@ -327,13 +334,13 @@ mod tests {
 
     fn scan(text: &[u8], start: usize, over: bool) -> (Option<Scan>, Vec<Field>) {
         let mut fields = Vec::new();
-        let scanner = Scanner { bytes: text, over, dialect: DIALECT, keep: 100, single_line: false };
+        let scanner = Scanner { bytes: text, over, dialect: DIALECT, keep: 100, trusted: usize::MAX };
         (scanner.scan(start, &mut fields), fields)
     }
 
     /// All records: the fields' texts, or the fault.
     fn scan_all(text: &str, dialect: Dialect) -> Vec<Result<Vec<&str>, Fault>> {
-        let scanner = Scanner { bytes: text.as_bytes(), over: true, dialect, keep: 100, single_line: false };
+        let scanner = Scanner { bytes: text.as_bytes(), over: true, dialect, keep: 100, trusted: usize::MAX };
         let (mut start, mut records) = (0, Vec::new());
         while start < text.len() {
             let mut fields = Vec::new();
@@ -417,7 +424,8 @@ mod tests {
             ("1,2", Inside::Possible),
             ("1,\"\",2", Inside::Possible),
         ] {
-            let scanner = Scanner { bytes: text.as_bytes(), over: true, dialect: DIALECT, keep: 0, single_line: false };
+            let scanner =
+                Scanner { bytes: text.as_bytes(), over: true, dialect: DIALECT, keep: 0, trusted: usize::MAX };
             assert_eq!(scanner.look_inside(0, text.len()), inside, "{text:?}");
         }
     }
@@ -425,14 +433,14 @@ mod tests {
     #[test]
     fn only_the_record_itself_is_looked_into() {
         let text = b"cd\"\n3,\"x\"";
-        let scanner = Scanner { bytes: text, over: false, dialect: DIALECT, keep: 0, single_line: false };
+        let scanner = Scanner { bytes: text, over: false, dialect: DIALECT, keep: 0, trusted: usize::MAX };
         assert_eq!(scanner.look_inside(0, 3), Inside::Closes, "its end is the end of a field");
         assert_eq!(scanner.look_inside(0, 2), Inside::Possible, "a quote behind it does not count");
     }
 
     #[test]
     fn a_line_may_be_taken_whatever_it_holds() {
-        let scanner = Scanner { bytes: b"a,\"b\r\nc", over: true, dialect: DIALECT, keep: 9, single_line: false };
+        let scanner = Scanner { bytes: b"a,\"b\r\nc", over: true, dialect: DIALECT, keep: 9, trusted: usize::MAX };
         let line = |end, next| Some(Scan { end, next, width: 1, fault: None, quotes: false, ambiguous: false });
         assert_eq!((scanner.scan_line(0), scanner.scan_line(6)), (line(4, 6), line(7, 7)));
         assert_eq!(Scanner { over: false, ..scanner }.scan_line(6), None);

@@ -13,6 +13,9 @@
 //!   contradicts it: where its record, or one within [`REACH`] after it, is damaged, it ends with its line, and is a bad
 //!   quote itself. So damage reaches twice as far at most.
 //!
+//! - A record that does not fit into the window is followed by a [`Scout`] first: a field that is closed further on makes
+//!   it one reject, and one that is not ends with its line.
+//!
 //! It cannot know of a field that has more lines than that which look like records, nor of two lost quotes that make a
 //! field of all that is between them.
 
@@ -20,6 +23,7 @@ use std::ops::Range;
 
 use crate::block::{BLOCK_BYTES, BLOCK_RECORDS, Block, Field, Span, Split};
 use crate::csv::scan::{Dialect, Fault, Inside, Scan, Scanner, count_lines};
+use crate::csv::scout::{Scout, Way};
 use crate::error::Error;
 use crate::passed::Passed;
 use crate::text::cut_text;
@@ -104,6 +108,10 @@ pub(crate) struct Splitter {
     ambiguous: Option<Ambiguous>,
     /// Whether the next record's quoted fields must end on their line.
     distrust: bool,
+    /// Looks ahead where a record does not fit into the window.
+    scout: Option<Scout>,
+    /// What it said of the next record.
+    way: Option<Way>,
     finished: bool,
 }
 
@@ -133,10 +141,17 @@ impl Splitter {
             passed: Passed::default(),
             ambiguous: None,
             distrust: false,
+            scout: None,
+            way: None,
             finished: false,
         };
         splitter.pass_preamble(preamble)?;
         Ok(splitter)
+    }
+
+    /// Lets a scout look ahead where a record does not fit into the window.
+    pub(crate) fn with_scout(self, scout: Scout) -> Self {
+        Self { scout: Some(scout), ..self }
     }
 
     pub(crate) fn rules(&mut self) -> &mut Rules {
@@ -199,14 +214,26 @@ impl Splitter {
 
     /// Finds the next record, reading on as needed, and appends its fields. `None` when it is too long.
     fn find_record(&mut self) -> Result<Option<Scan>, Error> {
-        let next = self.peek_byte()?;
-        let comment = self.rules.comment.is_some() && self.rules.comment == next;
+        let found = self.scan(if self.distrust { self.at } else { usize::MAX })?;
+        if found.is_some() || self.distrust || self.is_comment()? {
+            return Ok(found);
+        }
+        let Some(broken) = self.look_ahead()? else { return Ok(None) };
+        let found = self.scan(broken)?;
+        self.way = self.way.filter(|_| found.is_none());
+        Ok(found)
+    }
+
+    /// Finds the next record, where quotes are trusted up to a place.
+    fn scan(&mut self, trusted: usize) -> Result<Option<Scan>, Error> {
+        let comment = self.is_comment()?;
         let mut fields = std::mem::take(&mut self.fields);
         let kept = fields.len();
         let found = loop {
-            let scanner = self.scanner();
+            let scanner = Scanner { trusted, ..self.scanner() };
             let scan = if comment { scanner.scan_line(self.at) } else { scanner.scan(self.at, &mut fields) };
-            if scan.is_some() || self.window.bytes().len() - self.at > LIMIT {
+            // Two bytes more are enough to know of the end of every record that is not too long.
+            if scan.is_some() || self.window.bytes().len() - self.at > LIMIT + 1 {
                 break scan.filter(|scan| scan.end - self.at <= LIMIT);
             }
             self.window.fill()?;
@@ -216,6 +243,23 @@ impl Splitter {
         }
         self.fields = fields;
         Ok(found)
+    }
+
+    /// Asks the scout, once, how the record at hand goes on, which is too long or seems to be. Says where in the window a
+    /// quoted field begins that is not closed.
+    fn look_ahead(&mut self) -> Result<Option<usize>, Error> {
+        let start = self.window.offset() + self.at as u64;
+        if let (None, Some(scout)) = (self.way, &mut self.scout) {
+            self.way = scout.follow(start)?;
+        }
+        let Some(Way::Breaks(field)) = self.way else { return Ok(None) };
+        let length = usize::try_from(field - start).unwrap_or(usize::MAX);
+        Ok((length <= LIMIT).then(|| self.at + length))
+    }
+
+    fn is_comment(&mut self) -> Result<bool, Error> {
+        let next = self.peek_byte()?;
+        Ok(self.rules.comment.is_some() && self.rules.comment == next)
     }
 
     fn peek_byte(&mut self) -> Result<Option<u8>, Error> {
@@ -231,7 +275,7 @@ impl Splitter {
             over: self.window.is_over(),
             dialect: self.dialect,
             keep: self.rules.width,
-            single_line: self.distrust,
+            trusted: usize::MAX,
         }
     }
 
@@ -406,12 +450,38 @@ impl Splitter {
         self.window.consume(std::mem::take(&mut self.at));
         let text = cut_text(self.window.bytes(), KEPT).to_vec();
         let (offset, before, line) = (self.window.offset(), self.before, self.line);
-        self.skip_line()?;
-        self.doubt = memchr::memchr(self.dialect.quote, &text).map(|_| (REACH, line));
+        match self.way.take() {
+            Some(Way::Ends(next)) => self.skip_to(next)?,
+            Some(Way::Breaks(field)) => {
+                self.skip_to(field)?;
+                self.doubt = Some((REACH, self.line));
+                self.skip_line()?;
+            }
+            None => {
+                self.doubt = memchr::memchr(self.dialect.quote, &text).map(|_| (REACH, line));
+                self.skip_line()?;
+            }
+        }
         self.before += 1;
         let shape = Shape { fault: None, width: 0, doubt: None, long: true };
         let spans = vec![Span { start: 0, end: text.len(), line, fault: Some(shape) }];
         Ok(Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed })
+    }
+
+    /// Passes over all that is before a place in the object.
+    fn skip_to(&mut self, place: u64) -> Result<(), Error> {
+        while self.window.offset() < place && self.peek_byte()?.is_some() {
+            let left = usize::try_from(place - self.window.offset()).unwrap_or(usize::MAX);
+            let bytes = self.window.bytes();
+            // The last byte stays, which may be a carriage return: its line feed may follow.
+            let count = if left > bytes.len() { bytes.len() - 1 } else { left };
+            self.line += count_lines(&bytes[..count]);
+            self.window.consume(count);
+            if self.window.offset() < place {
+                self.window.fill()?;
+            }
+        }
+        Ok(())
     }
 
     /// Passes over the line at hand, however long it is.

@@ -126,8 +126,46 @@ fn a_record_that_is_too_long_is_one_reject() {
     assert_eq!(outcome.record_numbers, [1, 3]);
     assert_eq!(reasons(&outcome), [(2, "is longer than 16777216 bytes".to_owned())]);
     assert_eq!((outcome.rejects[0].raw.len(), outcome.rejects[0].line), (64 * 1024, Some(3)));
-    let outcome = csv(&format!("a,b\n1,y\n2,\"{long}\n\",x\n3,\"z\"\n")).plan(&[("b", "VARCHAR")]).read();
-    assert_eq!(outcome.record_numbers, [1, 4], "{:?}", reasons(&outcome));
+}
+
+#[test]
+fn a_long_record_with_line_ends_in_quotes_is_one_reject() {
+    let lines = "7,x\n".repeat(crate::window::LIMIT / 4 + 100_000);
+    let letters = "x".repeat(crate::window::LIMIT + 10);
+    let rows = "3,y\n".repeat(20);
+    for (long, name) in [
+        (format!("1,\"{lines}\"\n"), "lines that look like records"),
+        (format!("1,\"{letters}\"\n"), "one line"),
+        (format!("\"a\r\nb\",\"{letters}\r\n\"\r\n"), "a quoted field before it"),
+        (format!("{letters},\"{lines}\"\n"), "a line that is long before the quote"),
+        (format!("1,\"{letters}\"\"\n7,x\n\"\"\"\n"), "quotes in it"),
+        (format!("1,\"{letters}\n\",\"7\n7,x\n\"\n"), "a field too many"),
+        (format!("\"a\"b\",\"{lines}\"\n"), "a bad quote before it"),
+    ] {
+        let outcome = csv(&format!("a,b\n0,ok\n{long}{rows}4,\"z\"\n")).plan(&[("b", "VARCHAR")]).read();
+        assert_eq!(reasons(&outcome), [(2, "is longer than 16777216 bytes".to_owned())], "{name}");
+        assert_eq!(outcome.records, 23, "{name}");
+        let text = format!("a,b\n0,ok\n{long}3,bad,row\n");
+        let line = crate::csv::scan::count_lines(&text.as_bytes()[..text.len() - 1]);
+        let outcome = csv(&text).plan(&[("b", "VARCHAR")]).read();
+        assert_eq!(outcome.rejects[1].line, Some(line + 1), "{name}");
+    }
+}
+
+#[test]
+fn a_lost_quote_is_not_taken_for_a_long_record() {
+    let lines = "7,x\n".repeat(crate::window::LIMIT / 4 + 100_000);
+    for (rest, more) in [("", 0), ("8,\"good\"\n", 1), ("8,\"bad\"ly\n", 1)] {
+        let outcome = csv(&format!("a,b\n0,ok\n1,\"open\n{lines}{rest}")).plan(&[("b", "VARCHAR")]).read();
+        let expected = crate::window::LIMIT / 4 + 100_002 + more;
+        assert_eq!(outcome.records, expected as u64, "{rest:?}");
+        let rejected: Vec<u64> = outcome.rejects.iter().map(|reject| reject.record_number).take(17).collect();
+        assert_eq!(rejected, (2..=18).collect::<Vec<u64>>(), "{rest:?}");
+        assert_eq!(outcome.rejects.len(), if rest.contains("bad") { 18 } else { 17 }, "{rest:?}");
+    }
+    let headless = Options { header: false, ..Options::default() };
+    let trial = Trial::new(format!("1,\"open\n{lines}").as_bytes(), headless).plan(&[("column1", "VARCHAR")]);
+    assert_eq!(trial.read().rejects.len(), 17, "the first record, too");
 }
 
 #[test]
