@@ -53,6 +53,8 @@ pub(crate) struct Field {
     pub(crate) end: u32,
     pub(crate) quoted: bool,
     pub(crate) escaped: bool,
+    /// The record ends before it: nothing was written, not even nothing.
+    pub(crate) missing: bool,
 }
 
 /// Finds the blocks of an object, one after the other.

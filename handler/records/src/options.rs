@@ -57,7 +57,7 @@ pub enum Ragged {
     /// It is rejected.
     #[default]
     Reject,
-    /// They are empty.
+    /// They are NULL.
     Pad,
 }
 

@@ -16,13 +16,17 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// The value of a field; `None` for NULL. Quotes make a text of a null token where the column is `textual`.
+    /// The value of a field; `None` for NULL, as a missing one is. Quotes make a text of a null token where the column is
+    /// `textual`.
     pub(crate) fn value<'v>(
         &self,
         text: &'v str,
         field: Field,
         (textual, scratch): (bool, &'v mut String),
     ) -> Option<&'v str> {
+        if field.missing {
+            return None;
+        }
         let written = text.get(field.start as usize..field.end as usize).unwrap_or_default();
         let value = if field.escaped {
             self.unescape(written, scratch);

@@ -198,7 +198,7 @@ impl Scanner<'_> {
 }
 
 fn plain(start: usize, end: usize) -> Field {
-    Field { start: place(start), end: place(end), quoted: false, escaped: false }
+    Field { start: place(start), end: place(end), ..Field::default() }
 }
 
 /// A position in a block; blocks are far smaller than what this holds.

@@ -351,11 +351,11 @@ impl Splitter {
         width == self.rules.width || (self.rules.ragged && width < self.rules.width)
     }
 
-    /// The fields that a ragged record does not have are empty.
+    /// The fields that a ragged record does not have are missing.
     fn pad(&mut self, scan: &Scan) {
         let end = u32::try_from(scan.end).unwrap_or(u32::MAX);
         let missing = self.rules.width.saturating_sub(scan.width);
-        self.fields.extend(std::iter::repeat_n(Field { start: end, end, ..Field::default() }, missing));
+        self.fields.extend(std::iter::repeat_n(Field { start: end, end, missing: true, ..Field::default() }, missing));
     }
 
     /// Whether a record is in doubt because of damage before it, and whether the doubt goes on after it.

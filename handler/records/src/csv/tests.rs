@@ -120,6 +120,19 @@ fn fields_may_be_missing_where_that_is_declared() {
 }
 
 #[test]
+fn a_missing_field_is_null_whatever_means_that_where_it_is_written() {
+    let mut trial = csv("a,b,c,d\n1\n2,NA,NA,x\n3,,4,\n").plan(&[("b", "VARCHAR"), ("c", "BIGINT"), ("d", "VARCHAR")]);
+    (trial.options.ragged, trial.options.null_tokens) = (Ragged::Pad, vec!["NA".to_owned()]);
+    trial.plan.columns.pop();
+    trial.plan.rescue = true;
+    let outcome = trial.read();
+    assert_eq!(texts(&outcome, 0), [None, None, Some(String::new())], "{:?}", reasons(&outcome));
+    assert_eq!(shown(&outcome, 1), ["", "", "4"]);
+    let rescued = [r#"{"a":"1","d":null}"#, r#"{"a":"2","d":"x"}"#, r#"{"a":"3","d":""}"#];
+    assert_eq!(texts(&outcome, 2), rescued.map(|text| Some(text.to_owned())));
+}
+
+#[test]
 fn a_record_that_is_too_long_is_one_reject() {
     let long = "x".repeat(crate::window::LIMIT + 10);
     let outcome = csv(&format!("a,b\n1,y\n2,{long}\n3,z\n")).plan(&[("b", "VARCHAR")]).read();
