@@ -32,7 +32,7 @@ pub(crate) fn settle(input: &dyn Input, options: &Options) -> Result<Options, Er
     let mut splitter = Splitter::new(Window::open(input, options)?, dialect(options)?, options.preamble)?;
     let (bytes, over) = splitter.sample(BYTES)?;
     let delimiters = options.delimiter.map_or_else(|| DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
-    let sample = Sample { bytes, over, escape: options.escape, comment: options.comment, delimiters };
+    let sample = Sample { bytes, over, options, delimiters };
     let mut settled = options.clone();
     let quote = options.quote.unwrap_or_else(|| sample.find_quote());
     settled.quote = Some(quote);
@@ -45,14 +45,14 @@ pub(crate) fn settle(input: &dyn Input, options: &Options) -> Result<Options, Er
 struct Sample<'w> {
     bytes: &'w [u8],
     over: bool,
-    escape: Option<u8>,
-    comment: Option<u8>,
+    /// What is declared.
+    options: &'w Options,
     delimiters: Vec<u8>,
 }
 
 impl<'w> Sample<'w> {
     fn scanner(&self, delimiter: u8, quote: u8) -> Scanner<'w> {
-        let dialect = Dialect { delimiter, quote, escape: self.escape.unwrap_or(quote) };
+        let dialect = Dialect { delimiter, quote, escape: self.options.escape.unwrap_or(quote) };
         Scanner { bytes: self.bytes, over: self.over, dialect, keep: 0, trusted: usize::MAX }
     }
 
@@ -61,15 +61,19 @@ impl<'w> Sample<'w> {
         let scanner = self.scanner(delimiter, quote);
         let (mut start, mut scans) = (0, Vec::new());
         while start < self.bytes.len() && scans.len() < RECORDS {
-            let comment = self.comment.is_some() && self.comment.as_ref() == self.bytes.get(start);
+            let comment = self.options.comment.is_some_and(|comment| self.bytes[start] == comment);
             let found = if comment { scanner.scan_line(start) } else { scanner.scan(start, &mut Vec::new()) };
             let Some(scan) = found else { break };
-            if scan.end > start && !comment {
+            if !comment && !self.is_blank(&self.bytes[start..scan.end]) {
                 scans.push(scan);
             }
             start = scan.next;
         }
         scans
+    }
+
+    fn is_blank(&self, line: &[u8]) -> bool {
+        line.is_empty() || (self.options.trim && line.iter().all(|byte| matches!(byte, b' ' | b'\t')))
     }
 
     fn find_delimiter(&self, quote: u8) -> u8 {
@@ -138,6 +142,14 @@ mod tests {
         ] {
             assert_eq!(found(text, &Options::default()), (delimiter, quote), "{text:?}");
         }
+    }
+
+    #[test]
+    fn lines_of_spaces_tell_nothing_where_they_are_trimmed() {
+        let trim = Options { trim: true, ..Options::default() };
+        assert_eq!(found(" \t\n1,a\n2,b\n", &trim), (',', '"'));
+        assert_eq!(found("\t\n1\ta\n2,5\tb\n", &trim), ('\t', '"'));
+        assert_eq!(found(" \t\n1,a\n2,b\n", &Options::default()), ('\t', '"'));
     }
 
     #[test]
