@@ -10,7 +10,7 @@ pub(crate) const BLOCK_RECORDS: usize = if cfg!(fuzzing) { 8 } else { 8_192 };
 pub(crate) const BLOCK_BYTES: usize = if cfg!(fuzzing) { 256 } else { 512 * 1024 };
 
 /// Values in a block of records that do not write all of them: a missing one takes room, too.
-const BLOCK_VALUES: usize = 1 << 20;
+pub(crate) const BLOCK_VALUES: usize = 1 << 20;
 
 /// Records in a block where each of them becomes so many values.
 pub(crate) fn block_records(columns: usize) -> usize {

@@ -21,7 +21,7 @@
 
 use std::ops::Range;
 
-use crate::block::{BLOCK_BYTES, BLOCK_RECORDS, Block, Field, Span, Split};
+use crate::block::{BLOCK_BYTES, BLOCK_RECORDS, BLOCK_VALUES, Block, Field, Span, Split};
 use crate::csv::scan::{Dialect, Fault, Inside, Scan, Scanner, count_lines};
 use crate::csv::scout::{Scout, Way};
 use crate::error::Error;
@@ -421,6 +421,12 @@ impl Splitter {
         far.max(self.spans.len().saturating_sub(REACH))
     }
 
+    /// Whether there is enough for a block besides the records that may still be put in doubt.
+    fn is_full(&self) -> bool {
+        let values = BLOCK_VALUES + REACH * self.rules.width;
+        self.at >= BLOCK_BYTES || self.spans.len() >= BLOCK_RECORDS + REACH || self.fields.len() >= values
+    }
+
     /// Hands the first `count` records over, with the text up to the next one.
     fn cut(&mut self, count: usize) -> Block<Shape> {
         let length = self.spans.get(count).map_or(self.at, |span| span.start);
@@ -513,7 +519,7 @@ impl Split for Splitter {
 
     fn next_block(&mut self) -> Result<Option<Block<Shape>>, Error> {
         while !self.is_over() {
-            if self.spans.len() >= BLOCK_RECORDS + REACH || self.at >= BLOCK_BYTES {
+            if self.is_full() {
                 let ready = self.count_ready();
                 if ready > 0 {
                     return Ok(Some(self.cut(ready)));

@@ -133,6 +133,18 @@ fn a_missing_field_is_null_whatever_means_that_where_it_is_written() {
 }
 
 #[test]
+fn missing_fields_take_no_more_room_than_others() {
+    let columns = 4_000;
+    let names: Vec<String> = (0..columns).map(|number| format!("c{number}")).collect();
+    let mut trial = csv(&format!("{}\n{}", names.join(","), "1\n".repeat(5_000))).plan(&[("c0", "BIGINT")]);
+    trial.options.ragged = Ragged::Pad;
+    let batches = read(&trial.input, &trial.options, &trial.plan).unwrap().map(|batch| batch.unwrap().records);
+    let records: Vec<u64> = batches.collect();
+    assert_eq!(records.iter().sum::<u64>(), 5_000);
+    assert!(records.iter().all(|records| records * columns <= (1 << 20) + 17 * columns), "{records:?}");
+}
+
+#[test]
 fn a_record_that_is_too_long_is_one_reject() {
     let long = "x".repeat(crate::window::LIMIT + 10);
     let outcome = csv(&format!("a,b\n1,y\n2,{long}\n3,z\n")).plan(&[("b", "VARCHAR")]).read();
