@@ -19,6 +19,9 @@ const MALFORMED: u8 = 0xFF;
 /// Bytes decoded at a time.
 const CHUNK: usize = 64 * 1024;
 
+/// Room for what they become: any of them may become three.
+const ROOM: usize = 4 * CHUNK;
+
 /// How many letters beyond ASCII are not all UTF-8 by chance where an encoding writes them in several bytes.
 const LETTERS: usize = 4;
 
@@ -56,9 +59,7 @@ pub(crate) fn open_text(mut plain: Box<dyn Read + Send>, label: Option<&str>) ->
     if encoding == UTF_8 {
         return Ok(Box::new(plain));
     }
-    let decoder = encoding.new_decoder_with_bom_removal();
-    let plain = Box::new(plain);
-    Ok(Box::new(Decoding { plain, decoder, bytes: vec![0; CHUNK], start: 0, end: 0, over: false, pending: Vec::new() }))
+    Ok(Box::new(Decoding::new(Box::new(plain), encoding.new_decoder_with_bom_removal())))
 }
 
 /// Whether a text is UTF-8, and not by chance while it is of another encoding.
@@ -86,13 +87,22 @@ struct Decoding {
     start: usize,
     end: usize,
     over: bool,
-    pending: Vec<u8>,
+    /// What is decoded, from `taken` up to `written`.
+    text: Vec<u8>,
+    taken: usize,
+    written: usize,
 }
 
 impl Decoding {
-    /// Decodes the next bytes into `pending`; leaves it empty only at the end.
+    fn new(plain: Box<dyn Read + Send>, decoder: Decoder) -> Self {
+        let (bytes, text) = (vec![0; CHUNK], vec![0; ROOM]);
+        Self { plain, decoder, bytes, start: 0, end: 0, over: false, text, taken: 0, written: 0 }
+    }
+
+    /// Decodes the next bytes where all are taken; there are none after it only at the end.
     fn decode(&mut self) -> io::Result<()> {
-        while self.pending.is_empty() {
+        while self.taken == self.written {
+            (self.taken, self.written) = (0, 0);
             if self.start == self.end && !self.over {
                 self.start = 0;
                 self.end = self.plain.read(&mut self.bytes)?;
@@ -106,17 +116,29 @@ impl Decoding {
         Ok(())
     }
 
+    /// Decodes what was read, as far as there is room for it.
     fn decode_chunk(&mut self, last: bool) {
-        let chunk = &self.bytes[self.start..self.end];
-        let room = self.decoder.max_utf8_buffer_length_without_replacement(chunk.len()).unwrap_or(CHUNK * 4);
-        self.pending.resize(room.max(16), 0);
-        let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(chunk, &mut self.pending, last);
-        self.pending.truncate(written);
-        self.start += read;
-        match result {
-            DecoderResult::Malformed(..) => self.pending.push(MALFORMED),
-            DecoderResult::InputEmpty => self.over = last,
-            DecoderResult::OutputFull => {}
+        loop {
+            let chunk = &self.bytes[self.start..self.end];
+            // One byte stays for the mark.
+            let room = &mut self.text[self.written..ROOM - 1];
+            let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(chunk, room, last);
+            self.start += read;
+            self.written += written;
+            match result {
+                DecoderResult::Malformed(..) => {
+                    self.text[self.written] = MALFORMED;
+                    self.written += 1;
+                }
+                DecoderResult::InputEmpty => {
+                    self.over = last;
+                    return;
+                }
+                DecoderResult::OutputFull => return,
+            }
+            if self.written == ROOM {
+                return;
+            }
         }
     }
 }
@@ -124,9 +146,10 @@ impl Decoding {
 impl Read for Decoding {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.decode()?;
-        let count = buffer.len().min(self.pending.len());
-        buffer[..count].copy_from_slice(&self.pending[..count]);
-        self.pending.drain(..count);
+        let text = &self.text[self.taken..self.written];
+        let count = buffer.len().min(text.len());
+        buffer[..count].copy_from_slice(&text[..count]);
+        self.taken += count;
         Ok(count)
     }
 }
@@ -208,6 +231,12 @@ mod tests {
         assert!(decode(b"a\xd8\0b\0", "utf-16be").contains(&MALFORMED));
         assert_eq!(decode(b"a\0b", "utf-16le"), b"a\xff");
         assert_eq!(escape_bytes(b"a\xffb\0"), "a\\xFFb\\x00");
+    }
+
+    #[test]
+    fn malformed_text_takes_no_longer_than_other_text() {
+        let lines = b"1,\xff\xff\xff\xff\xff\xff\xff\n".repeat(2_000_000);
+        assert!(decode(&lines, "shift_jis") == lines);
     }
 
     #[test]
