@@ -8,7 +8,7 @@
 use super::dialect;
 use super::head::check_text;
 use super::scan::{Dialect, Scan, Scanner};
-use super::split::Splitter;
+use super::split::{SIGHT, Splitter};
 use crate::error::Error;
 use crate::input::Input;
 use crate::options::{Format, Options};
@@ -17,7 +17,7 @@ use crate::window::Window;
 /// The delimiters that are tried.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// How many records are looked at, and how many bytes.
+/// How many records are looked at, and how many bytes; more only where they do not hold two records, and [`SIGHT`] at most.
 const RECORDS: usize = 100;
 const BYTES: usize = 64 * 1024;
 
@@ -30,9 +30,11 @@ pub(crate) fn settle(input: &dyn Input, options: &Options) -> Result<Options, Er
         return Ok(options.clone());
     }
     let mut splitter = Splitter::new(Window::open(input, options)?, dialect(options)?, options.preamble)?;
-    let (bytes, over) = splitter.sample(BYTES)?;
-    let delimiters = options.delimiter.map_or_else(|| DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
-    let sample = Sample { bytes, over, options, delimiters };
+    let mut length = BYTES;
+    while Sample::take(&mut splitter, length, options)?.is_short() && length < SIGHT {
+        length *= 2;
+    }
+    let sample = Sample::take(&mut splitter, length, options)?;
     let mut settled = options.clone();
     let quote = options.quote.unwrap_or_else(|| sample.find_quote());
     settled.quote = Some(quote);
@@ -51,6 +53,18 @@ struct Sample<'w> {
 }
 
 impl<'w> Sample<'w> {
+    fn take(splitter: &'w mut Splitter, length: usize, options: &'w Options) -> Result<Self, Error> {
+        let (bytes, over) = splitter.sample(length)?;
+        let delimiters = options.delimiter.map_or_else(|| DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
+        Ok(Self { bytes, over, options, delimiters })
+    }
+
+    /// Whether it ends before there are two records to compare, whatever the delimiter is.
+    fn is_short(&self) -> bool {
+        let quote = self.options.quote.unwrap_or(b'"');
+        !self.over && self.delimiters.iter().all(|delimiter| self.records(*delimiter, quote).len() < 2)
+    }
+
     fn scanner(&self, delimiter: u8, quote: u8) -> Scanner<'w> {
         let dialect = Dialect { delimiter, quote, escape: self.options.escape.unwrap_or(quote) };
         Scanner { bytes: self.bytes, over: self.over, dialect, keep: 0, trusted: usize::MAX }
@@ -150,6 +164,16 @@ mod tests {
         assert_eq!(found(" \t\n1,a\n2,b\n", &trim), (',', '"'));
         assert_eq!(found("\t\n1\ta\n2,5\tb\n", &trim), ('\t', '"'));
         assert_eq!(found(" \t\n1,a\n2,b\n", &Options::default()), ('\t', '"'));
+    }
+
+    #[test]
+    fn a_record_may_be_longer_than_the_sample() {
+        let header = (0..6_000).map(|number| format!("column_{number:05}")).collect::<Vec<_>>().join(";");
+        let record = (0..6_000).map(|number| format!("{number},5")).collect::<Vec<_>>().join(";");
+        for text in [header.clone(), format!("{header}\n{record}\n"), format!("a,b;c\n{};1\n1;2\n", "x".repeat(80_000))]
+        {
+            assert_eq!(found(&text, &Options::default()), (';', '"'), "{}", &text[..20]);
+        }
     }
 
     #[test]
