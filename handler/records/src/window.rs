@@ -14,7 +14,8 @@ pub(crate) const LIMIT: usize = if cfg!(fuzzing) { 1024 } else { 16 * 1024 * 102
 /// Bytes read at a time. Like all such bounds it is small for the fuzzers, so that small inputs meet it.
 const CHUNK: usize = if cfg!(fuzzing) { 64 } else { 256 * 1024 };
 
-const MARK: &[u8] = b"\xef\xbb\xbf";
+/// The byte order mark in UTF-8.
+pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A sliding view of the object's text.
 pub(crate) struct Window {

@@ -27,7 +27,7 @@ use crate::csv::scout::{Scout, Way};
 use crate::error::Error;
 use crate::passed::Passed;
 use crate::text::cut_text;
-use crate::window::{LIMIT, Window};
+use crate::window::{LIMIT, MARK, Window};
 
 /// How many records a bad quote may put in doubt, on each side.
 pub(crate) const REACH: usize = 16;
@@ -294,7 +294,10 @@ impl Splitter {
             (first, _) if self.rules.comment.is_some() && first == self.rules.comment.as_ref() => {
                 &mut self.passed.comment_lines
             }
-            (_, Some(header)) if bytes == header => &mut self.passed.repeated_headers,
+            // Where files are joined, a header has the mark of its own file before it.
+            (_, Some(header)) if bytes.strip_prefix(MARK).unwrap_or(bytes) == header => {
+                &mut self.passed.repeated_headers
+            }
             _ => return false,
         };
         *counter += 1;

@@ -82,6 +82,14 @@ fn what_is_no_record_is_counted() {
 }
 
 #[test]
+fn a_header_behind_a_second_byte_order_mark_is_a_repeated_one() {
+    let trial = csv("\u{feff}a,b\n1,x\n\u{feff}a,b\n2,y\n\u{feff}3,z\n").plan(&[("a", "VARCHAR")]);
+    let outcome = trial.read();
+    let expected = ["1", "2", "\u{feff}3"].map(|text| Some(text.to_owned()));
+    assert_eq!(texts(&outcome, 0), expected, "what is no header is taken as it is");
+}
+
+#[test]
 fn a_lost_quote_puts_what_may_be_its_field_in_doubt() {
     let outcome =
         csv("a,b\n1,x\n2,\"open\n3,y\n4,z\n5,\"good\"\n6,w\n").plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read();
