@@ -1,7 +1,7 @@
 //! From plain bytes to UTF-8: the declared encoding, and the byte order mark.
 //!
 //! UTF-8 passes unchanged (only the mark goes) and is checked record by record; UTF-16 is known by its mark where nothing is
-//! declared. A declaration that the first bytes contradict is refused, not guessed over. Any other encoding is decoded as a
+//! declared, or only UTF-16. A declaration that the first bytes contradict is refused, not guessed over. Any other encoding is decoded as a
 //! stream; then byte offsets count the decoded UTF-8 bytes, and a malformed sequence becomes the byte `0xFF`, which is
 //! never UTF-8, so that exactly the record around it is rejected.
 
@@ -39,6 +39,13 @@ fn find_encoding(label: &str) -> Result<&'static Encoding, String> {
         .ok_or_else(|| format!("unknown encoding {label:?}"))
 }
 
+/// Whether a label of UTF-16 leaves the order of the bytes open. Then the mark decides; where there is none, the lower byte
+/// comes first, as the WHATWG has it.
+fn leaves_order_open(label: &str) -> bool {
+    let open = ["utf-16", "ucs-2", "iso-10646-ucs-2", "unicode", "csunicode"];
+    open.iter().any(|open| label.trim_ascii().eq_ignore_ascii_case(open))
+}
+
 /// Decodes a stream into UTF-8, as the declared encoding says.
 pub(crate) fn open_text(mut plain: Box<dyn Read + Send>, label: Option<&str>) -> Result<Box<dyn Read + Send>, Error> {
     let declared = label.map(find_encoding).transpose().map_err(Error::unreadable)?;
@@ -46,7 +53,8 @@ pub(crate) fn open_text(mut plain: Box<dyn Read + Send>, label: Option<&str>) ->
     (&mut plain).take(CHUNK as u64).read_to_end(&mut sample)?;
     refuse_binary(&sample)?;
     let marked = Encoding::for_bom(&sample).map(|(encoding, _)| encoding);
-    let encoding = declared.or(marked).unwrap_or(UTF_8);
+    let turned = marked == Some(UTF_16BE) && label.is_some_and(leaves_order_open);
+    let encoding = declared.filter(|_| !turned).or(marked).unwrap_or(UTF_8);
     if let Some(marked) = marked.filter(|marked| *marked != encoding) {
         let (declared, found) = (encoding.name(), marked.name());
         return Err(Error::unreadable(format!("declared as {declared}, and it has the byte order mark of {found}")));
@@ -237,6 +245,22 @@ mod tests {
     fn malformed_text_takes_no_longer_than_other_text() {
         let lines = b"1,\xff\xff\xff\xff\xff\xff\xff\n".repeat(2_000_000);
         assert!(decode(&lines, "shift_jis") == lines);
+    }
+
+    #[test]
+    fn the_mark_says_what_a_declaration_leaves_open() {
+        for label in ["utf-16", "UTF-16", "ucs-2"] {
+            assert_eq!(decode(b"\xfe\xff\0a\0b", label), b"ab", "{label}");
+            assert_eq!(decode(b"\xff\xfea\0b\0", label), b"ab", "{label}");
+            assert_eq!(decode(b"a\0b\0", label), b"ab", "{label}");
+        }
+        for (bytes, label, found) in
+            [(&b"\xfe\xff\0a"[..], "utf-16le", "UTF-16BE"), (b"\xef\xbb\xbfa\0", "utf-16", "UTF-8")]
+        {
+            let error = open_text(Box::new(bytes), Some(label)).err().map(|error| error.to_string());
+            let reason = format!("unreadable: declared as UTF-16LE, and it has the byte order mark of {found}");
+            assert_eq!(error, Some(reason));
+        }
     }
 
     #[test]
