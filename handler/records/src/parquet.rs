@@ -53,7 +53,7 @@ fn count_rows(metadata: &ArrowReaderMetadata) -> i64 {
     metadata.metadata().file_metadata().num_rows()
 }
 
-/// Runs the decoder: where it gives up in a panic, the bytes are to blame.
+/// Runs the decoder, or what looks at its values: where it gives up in a panic, the bytes are to blame.
 fn guard<T>(decode: impl FnOnce() -> T) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(decode))
         .map_err(|_| Error::unreadable("the Parquet data is damaged: its decoder gave up"))
@@ -83,7 +83,7 @@ impl<'a> ParquetReader<'a> {
                 return self.check_count();
             }
             match self.decode()? {
-                Some(rows) if rows.num_rows() > 0 => return self.conform.take(&rows).map(Some),
+                Some(rows) if rows.num_rows() > 0 => return guard(|| self.conform.take(&rows))?.map(Some),
                 Some(_) => {}
                 None => self.group = None,
             }

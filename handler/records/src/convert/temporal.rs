@@ -133,7 +133,11 @@ fn round_down(nanoseconds: i128) -> Result<i64, Misfit> {
     if nanoseconds % 1000 != 0 {
         return Err(Misfit::Rule("has digits beyond microseconds".to_owned()));
     }
-    i64::try_from(nanoseconds / 1000).map_err(|_| Misfit::Because("out of range".to_owned()))
+    i64::try_from(nanoseconds / 1000).map_err(|_| refuse_range())
+}
+
+fn refuse_range() -> Misfit {
+    Misfit::Because("out of range".to_owned())
 }
 
 pub(super) struct DateSlot {
@@ -193,7 +197,7 @@ impl Slot for TimeSlot {
         let Cell::Time(nanoseconds) = cell else { return Err(Misfit::Type) };
         let time = round_down(i128::from(*nanoseconds))?;
         if !(0..DAY).contains(&time) {
-            return Err(Misfit::Because("out of range".to_owned()));
+            return Err(refuse_range());
         }
         self.builder.append_value(time);
         Ok(())
@@ -256,7 +260,7 @@ impl Slot for TimestampSlot {
                 self.check_zone(*zoned)?;
                 self.append(round_down(*nanoseconds)?)
             }
-            Cell::Date(days) if !self.zoned => self.append(i64::from(*days) * DAY),
+            Cell::Date(days) if !self.zoned => self.append(i64::from(*days).checked_mul(DAY).ok_or_else(refuse_range)?),
             _ => Err(Misfit::Type),
         }
     }

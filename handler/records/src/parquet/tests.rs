@@ -3,8 +3,8 @@ use std::sync::Arc;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::file::properties::WriterProperties;
 use arrow::array::{
-    ArrayRef, AsArray, BinaryArray, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray, RecordBatch,
-    StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+    ArrayRef, AsArray, BinaryArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray,
+    RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
 use arrow::datatypes::{Int32Type, Int64Type};
 
@@ -274,4 +274,13 @@ fn a_map_has_each_key_once() {
         let outcome = parquet(vec![("m", Arc::clone(&maps))]).plan(&[("m", data_type)]).read();
         assert_eq!(outcome.record_numbers, accepted, "{data_type}: {:?}", outcome.rejects);
     }
+}
+
+#[test]
+fn a_date_that_no_timestamp_reaches_is_rejected() {
+    let days = Date32Array::from(vec![0, 106_751_992, i32::MAX, i32::MIN]);
+    let outcome = parquet(vec![("d", Arc::new(days))]).plan(&[("d", "TIMESTAMP")]).read();
+    assert_eq!((shown(&outcome, 0), outcome.rejects.len()), (vec!["1970-01-01T00:00:00".to_owned()], 3));
+    let reason = "column \"d\": \"day 2147483647 of 1970\" is not TIMESTAMP (out of range)";
+    assert_eq!(outcome.rejects[1].reasons, [reason]);
 }
