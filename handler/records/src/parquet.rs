@@ -1,21 +1,25 @@
 //! Parquet: typed already, and still converted value by value to what is declared. The Parquet schema counts, not the
 //! Arrow schema that some writers hide in the footer.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use ::parquet::errors::ParquetError;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
-use arrow::datatypes::{DataType, Decimal128Type, Schema, Time64MicrosecondType, TimeUnit};
+use arrow::array::{Array, ArrayRef, ArrowNumericType, AsArray, RecordBatch, StringArray, new_null_array};
+use arrow::compute::{max, min};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Schema, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+};
 use arrow::error::ArrowError;
 
 use crate::batch::{Batch, Reasons, Reject, Sorting, internal};
 use crate::block::BLOCK_RECORDS;
 use crate::convert::ColumnBuilder;
 use crate::convert::cell::{Cell, render_object};
-use crate::convert::temporal::DAY;
+use crate::convert::temporal::{DAY, DAYS, MOMENTS};
 use crate::error::Error;
 use crate::input::Input;
 use crate::passed::Passed;
@@ -234,11 +238,17 @@ fn keeps_bounds(array: &ArrayRef) -> bool {
         DataType::Decimal128(precision, _) => {
             array.as_primitive::<Decimal128Type>().validate_decimal_precision(*precision).is_ok()
         }
-        DataType::Time64(TimeUnit::Microsecond) => {
-            array.as_primitive::<Time64MicrosecondType>().iter().flatten().all(|time| (0..DAY).contains(&time))
-        }
+        DataType::Date32 => lies_in::<Date32Type>(array, &DAYS),
+        DataType::Time64(TimeUnit::Microsecond) => lies_in::<Time64MicrosecondType>(array, &(0..DAY)),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => lies_in::<TimestampMicrosecondType>(array, &MOMENTS),
         _ => true,
     }
+}
+
+/// Whether the least and the greatest value lie there, and so do all.
+fn lies_in<T: ArrowNumericType>(array: &ArrayRef, bounds: &Range<T::Native>) -> bool {
+    let values = array.as_primitive::<T>();
+    [min(values), max(values)].iter().flatten().all(|value| bounds.contains(value))
 }
 
 /// Some columns of a row as JSON.

@@ -1,5 +1,7 @@
 //! Dates, times and timestamps: ISO 8601 by default, or the declared layout; microseconds, exactly.
 
+use std::ops::Range;
+
 use arrow::array::{Date32Builder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder};
 
 use super::cell::Cell;
@@ -9,6 +11,12 @@ use crate::types::Type;
 
 /// Microseconds in a day.
 pub(crate) const DAY: i64 = 86_400_000_000;
+
+/// Days since 1970 in the years 1 to 9999, which are those of all who read dates.
+pub(crate) const DAYS: Range<i32> = -719_162..2_932_897;
+
+/// The microseconds of these days.
+pub(crate) const MOMENTS: Range<i64> = DAYS.start as i64 * DAY..DAYS.end as i64 * DAY;
 
 /// A date and time as written, and the seconds that its zone is ahead of UTC where it says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +173,9 @@ impl Slot for DateSlot {
 
     fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         let Cell::Date(days) = cell else { return Err(Misfit::Type) };
+        if !DAYS.contains(days) {
+            return Err(refuse_range());
+        }
         self.builder.append_value(*days);
         Ok(())
     }
@@ -226,6 +237,9 @@ impl TimestampSlot {
     }
 
     fn append(&mut self, microseconds: i64) -> Result<(), Misfit> {
+        if !MOMENTS.contains(&microseconds) {
+            return Err(refuse_range());
+        }
         if microseconds % self.grain != 0 {
             return Err(Misfit::Because("it is finer".to_owned()));
         }
@@ -360,5 +374,21 @@ mod tests {
         let mut seconds = TimestampSlot::new(None, &Type::TimestampS);
         assert_eq!(seconds.take_text("2024-01-01T00:00:01.0"), Ok(()));
         assert_eq!(seconds.take_text("2024-01-01T00:00:01.5"), Err(Misfit::Because("it is finer".to_owned())));
+    }
+
+    #[test]
+    fn a_zone_leads_out_of_the_calendar_to_no_timestamp() {
+        let mut slot = TimestampSlot::new(None, &Type::TimestampTz);
+        for (text, sound) in [
+            ("0001-01-01T00:00:00Z", true),
+            ("0001-01-01T14:00:00+14:00", true),
+            ("0001-01-01T13:59:59.999999+14:00", false),
+            ("9999-12-31T23:59:59.999999Z", true),
+            ("9999-12-31T11:59:59.999999-12:00", true),
+            ("9999-12-31T12:00:00-12:00", false),
+        ] {
+            let expected = if sound { Ok(()) } else { Err(Misfit::Because("out of range".to_owned())) };
+            assert_eq!(slot.take_text(text), expected, "{text}");
+        }
     }
 }

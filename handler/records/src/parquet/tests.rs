@@ -6,7 +6,7 @@ use arrow::array::{
     ArrayRef, AsArray, BinaryArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray,
     RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
-use arrow::datatypes::{Int32Type, Int64Type};
+use arrow::datatypes::{Date32Type, Int32Type, Int64Type};
 
 use crate::trial::{Trial, options, read_all, reasons, shown, texts};
 use crate::{Depth, Error, Format, MemoryInput, Plan, survey};
@@ -283,4 +283,30 @@ fn a_date_that_no_timestamp_reaches_is_rejected() {
     assert_eq!((shown(&outcome, 0), outcome.rejects.len()), (vec!["1970-01-01T00:00:00".to_owned()], 3));
     let reason = "column \"d\": \"day 2147483647 of 1970\" is not TIMESTAMP (out of range)";
     assert_eq!(outcome.rejects[1].reasons, [reason]);
+}
+
+#[test]
+fn dates_and_timestamps_are_those_of_the_years_1_to_9999() {
+    use arrow::array::TimestampMillisecondArray;
+
+    // The days before, at and behind both ends.
+    let days = [-719_163, -719_162, 2_932_896, 2_932_897];
+    let milliseconds = days.map(|day| i64::from(day) * 86_400_000);
+    let microseconds = || TimestampMicrosecondArray::from_iter_values(milliseconds.map(|value| value * 1000));
+    let lists = ListArray::from_iter_primitive::<Date32Type, _, _>(days.map(|day| Some(vec![Some(day)])));
+    let columns: [(ArrayRef, &[&str]); 5] = [
+        (Arc::new(Date32Array::from_iter_values(days)), &["DATE", "TIMESTAMP"]),
+        (Arc::new(microseconds()), &["TIMESTAMP", "TIMESTAMP_S"]),
+        (Arc::new(microseconds().with_timezone("UTC")), &["TIMESTAMPTZ"]),
+        (Arc::new(TimestampMillisecondArray::from_iter_values(milliseconds)), &["TIMESTAMP"]),
+        (Arc::new(lists), &["DATE[]"]),
+    ];
+    for (array, types) in columns {
+        for data_type in types {
+            let outcome = parquet(vec![("t", Arc::clone(&array))]).plan(&[("t", data_type)]).read();
+            assert_eq!(outcome.record_numbers, [2, 3], "{:?} as {data_type}", array.data_type());
+            let reason = &outcome.rejects[0].reasons[0];
+            assert!(reason.contains("out of range"), "{reason}");
+        }
+    }
 }
