@@ -11,7 +11,9 @@ use arrow::datatypes::{
 };
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
+use super::Misfit;
 use super::decimals::render_decimal;
+use super::temporal::{DAY, refuse_range};
 use crate::text::escape_bytes;
 
 /// A value.
@@ -129,9 +131,9 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// The value as text, exactly; `None` for bytes that are no text.
-    pub(crate) fn to_text(&self) -> Option<String> {
-        Some(match self {
+    /// The value as text, exactly; or why it has none.
+    pub(crate) fn to_text(&self) -> Result<String, Misfit> {
+        Ok(match self {
             Self::Null => String::new(),
             Self::Boolean(value) => value.to_string(),
             Self::Integer(value) => value.to_string(),
@@ -139,15 +141,24 @@ impl<'a> Cell<'a> {
             Self::Double(value) => format!("{value:?}"),
             Self::Decimal(value, scale) => render_decimal(*value, *scale),
             Self::Text(text) => (*text).to_owned(),
-            Self::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.to_owned(),
+            Self::Bytes(bytes) => read_text(bytes)?.to_owned(),
             Self::Date(days) => render_date(*days),
-            Self::Time(nanoseconds) => render_moment(i128::from(*nanoseconds), "%H:%M:%S%.f"),
+            Self::Time(nanoseconds) => render_time(*nanoseconds).ok_or_else(refuse_range)?,
             Self::Moment { nanoseconds, zoned } => {
                 render_moment(*nanoseconds, if *zoned { "%Y-%m-%d %H:%M:%S%.f+00:00" } else { "%Y-%m-%d %H:%M:%S%.f" })
             }
             Self::Nested(_) => self.to_json(),
             Self::Other(text) => text.clone(),
         })
+    }
+
+    /// The value as text for whoever looks at a reject, which is not always exact.
+    fn show_text(&self) -> String {
+        match self {
+            Self::Bytes(bytes) => escape_bytes(bytes),
+            Self::Time(nanoseconds) => self.to_text().unwrap_or_else(|_| format!("{nanoseconds} ns of the day")),
+            other => other.to_text().unwrap_or_default(),
+        }
     }
 
     /// The value as JSON, for whoever looks at a reject.
@@ -157,7 +168,6 @@ impl<'a> Cell<'a> {
             Self::Boolean(_) | Self::Integer(_) | Self::Decimal(..) => self.to_text().unwrap_or_default(),
             Self::Float(value) if value.is_finite() => format!("{value:?}"),
             Self::Double(value) if value.is_finite() => format!("{value:?}"),
-            Self::Bytes(bytes) => quote(&escape_bytes(bytes)),
             Self::Nested(Nested::List(elements)) => {
                 let parts: Vec<String> =
                     (0..elements.len()).map(|row| Cell::new(elements.as_ref(), row).to_json()).collect();
@@ -175,9 +185,14 @@ impl<'a> Cell<'a> {
                     .map(|row| (Cell::new(keys, row).to_text().unwrap_or_default(), Cell::new(values, row).to_json()));
                 render_object(parts)
             }
-            other => quote(&other.to_text().unwrap_or_default()),
+            other => quote(&other.show_text()),
         }
     }
+}
+
+/// Bytes that are a text.
+pub(super) fn read_text(bytes: &[u8]) -> Result<&str, Misfit> {
+    std::str::from_utf8(bytes).map_err(|_| Misfit::Rule("is not UTF-8 text".to_owned()))
 }
 
 /// A JSON object of names and JSON texts.
@@ -201,6 +216,16 @@ fn render_date(days: i32) -> String {
     epoch
         .checked_add_signed(TimeDelta::days(days.into()))
         .map_or_else(|| format!("day {days} of 1970"), |date| date.to_string())
+}
+
+/// A time of the day, or its end; there is no other one.
+fn render_time(nanoseconds: i64) -> Option<String> {
+    const END: i64 = DAY * 1000;
+    match nanoseconds {
+        0..END => Some(render_moment(nanoseconds.into(), "%H:%M:%S%.f")),
+        END => Some("24:00:00".to_owned()),
+        _ => None,
+    }
 }
 
 fn render_moment(nanoseconds: i128, format: &str) -> String {

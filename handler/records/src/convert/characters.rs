@@ -37,7 +37,7 @@ impl Slot for VarcharSlot {
     }
 
     fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        self.take_text(&cell.to_text().ok_or_else(|| Misfit::Rule("is not UTF-8 text".to_owned()))?)
+        self.take_text(&cell.to_text()?)
     }
 }
 
@@ -86,7 +86,7 @@ impl Slot for TextSlot {
     }
 
     fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        self.take_text(&cell.to_text().ok_or_else(|| Misfit::Rule("is not UTF-8 text".to_owned()))?)
+        self.take_text(&cell.to_text()?)
     }
 
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {

@@ -144,7 +144,7 @@ fn round_down(nanoseconds: i128) -> Result<i64, Misfit> {
     i64::try_from(nanoseconds / 1000).map_err(|_| refuse_range())
 }
 
-fn refuse_range() -> Misfit {
+pub(super) fn refuse_range() -> Misfit {
     Misfit::Because("out of range".to_owned())
 }
 

@@ -128,6 +128,6 @@ fn refine_leaf(seconds: &ArrayRef, nanoseconds: &ArrayRef) -> ArrayRef {
         let microseconds = moments().map(|moment| moment.and_then(in_microseconds));
         return Arc::new(microseconds.collect::<TimestampMicrosecondArray>());
     }
-    let text = |nanoseconds| Cell::Moment { nanoseconds, zoned: false }.to_text();
+    let text = |nanoseconds| Cell::Moment { nanoseconds, zoned: false }.to_text().ok();
     Arc::new(moments().map(|moment| moment.and_then(text)).collect::<StringArray>())
 }

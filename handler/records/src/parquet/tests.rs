@@ -310,3 +310,18 @@ fn dates_and_timestamps_are_those_of_the_years_1_to_9999() {
         }
     }
 }
+
+#[test]
+fn a_time_is_not_turned_round_the_clock() {
+    use arrow::array::Time64MicrosecondArray;
+
+    let day = 86_400_000_000;
+    let times: ArrayRef = Arc::new(Time64MicrosecondArray::from(vec![1_500_000, day, day + 1, -1, i64::MAX]));
+    let outcome = parquet(vec![("t", Arc::clone(&times))]).plan(&[("t", "VARCHAR")]).read();
+    assert_eq!(shown(&outcome, 0), ["00:00:01.500", "24:00:00"]);
+    let reason = "column \"t\": \"86400000001000 ns of the day\" is not VARCHAR (out of range)";
+    assert_eq!((outcome.rejects.len(), outcome.rejects[0].reasons[0].as_str()), (3, reason));
+    let outcome = parquet(vec![("t", times)]).plan(&[("t", "TIME")]).read();
+    assert_eq!((shown(&outcome, 0), outcome.rejects.len()), (vec!["00:00:01.500".to_owned()], 4));
+    assert_eq!(outcome.rejects[0].reasons, ["column \"t\": \"24:00:00\" is not TIME (out of range)"]);
+}
