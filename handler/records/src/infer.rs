@@ -4,12 +4,9 @@ use crate::convert::booleans::parse_boolean;
 use crate::convert::characters::parse_string;
 use crate::convert::comma::write_point;
 use crate::convert::few::Few;
-use crate::convert::floats::parse_double;
+use crate::convert::floats::{gives_back, parse_double, significant};
 use crate::convert::temporal::{parse_date, parse_moment};
 use crate::types::Type;
-
-/// The most digits of a double.
-const DIGITS: usize = 767;
 
 /// Integers up to here are all held by a double.
 const EXACT: u64 = 1 << 53;
@@ -182,17 +179,6 @@ fn classify_number(text: &str) -> Option<Sketch> {
     }
     let value = parse_double(text).ok()?;
     gives_back(value, &significant(mantissa)).then_some(Sketch::Double)
-}
-
-/// The digits of a mantissa from the first to the last that is not zero.
-fn significant(mantissa: &str) -> String {
-    mantissa.replace(['-', '.'], "").trim_matches('0').to_owned()
-}
-
-/// Whether these are the digits of a double: as few as it can be told by, or correctly rounded to as many as there are.
-fn gives_back(value: f64, digits: &str) -> bool {
-    let is = |written: String| written.split('e').next().is_some_and(|mantissa| significant(mantissa) == digits);
-    digits.len() <= DIGITS && (is(format!("{value:e}")) || is(format!("{value:.*e}", digits.len().saturating_sub(1))))
 }
 
 #[cfg(test)]

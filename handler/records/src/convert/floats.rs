@@ -1,6 +1,8 @@
 //! Floating point: the nearest number to what is written; refused where that would be another number than was meant
 //! (infinity by overflow, zero by underflow, an integer that is not held).
 
+use std::fmt::{Display, LowerExp};
+
 use arrow::array::{Float32Builder, Float64Builder};
 
 use super::cell::Cell;
@@ -8,14 +10,18 @@ use super::decimals::render_decimal;
 use super::few::Few;
 use super::{Misfit, Slot};
 
-/// Whether a text is `[sign] digits [. digits] [e exponent]`, and if so whether it is written as an integer.
-fn is_integer_literal(text: &str) -> Option<bool> {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
-        return (!unsigned.is_empty()).then_some(true);
-    }
-    let sound = unsigned.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
-    sound.then_some(false)
+/// The most digits of a double.
+const DIGITS: usize = 767;
+
+/// From here on a double does not hold every integer, and no fraction.
+const SPARSE: f64 = 9_007_199_254_740_992.0;
+
+/// [`SPARSE`] for a float.
+const SPARSE_FLOAT: f32 = 16_777_216.0;
+
+/// Whether a text has only what stands in `[sign] digits [. digits] [e exponent]`.
+fn is_literal(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
 }
 
 fn parse_word(text: &str) -> Option<f64> {
@@ -28,11 +34,27 @@ fn parse_word(text: &str) -> Option<f64> {
     known.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, value)| sign * value)
 }
 
-/// Whether the digits of an integer literal are exactly those of the float.
-fn holds(text: &str, value: f64) -> bool {
-    let digits = text.trim_start_matches(['-', '+']).trim_start_matches('0');
-    let written = format!("{:.0}", value.abs());
-    digits == written || (digits.is_empty() && written == "0")
+/// Whether a literal is the number that was read from it, and not one beside it: with an exponent it only has to have the
+/// digits that the number gives back, as each writer of numbers leaves out those behind them.
+fn holds(text: &str, value: impl LowerExp + Display) -> bool {
+    let unsigned = text.trim_start_matches(['-', '+']);
+    if let Some((mantissa, _)) = unsigned.split_once(['e', 'E']) {
+        return gives_back(value, &significant(mantissa));
+    }
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let written = format!("{value:.0}");
+    whole.trim_start_matches('0') == written.trim_start_matches('-') && fraction.bytes().all(|byte| byte == b'0')
+}
+
+/// The digits of a mantissa from the first to the last that is not zero.
+pub(crate) fn significant(mantissa: &str) -> String {
+    mantissa.replace(['-', '.'], "").trim_matches('0').to_owned()
+}
+
+/// Whether these are the digits of a number: as few as it can be told by, or correctly rounded to as many as there are.
+pub(crate) fn gives_back(value: impl LowerExp, digits: &str) -> bool {
+    let is = |written: String| written.split('e').next().is_some_and(|mantissa| significant(mantissa) == digits);
+    digits.len() <= DIGITS && (is(format!("{value:e}")) || is(format!("{value:.*e}", digits.len().saturating_sub(1))))
 }
 
 fn refuse_range(zero: bool) -> Misfit {
@@ -67,14 +89,14 @@ pub(crate) fn parse_double(text: &str) -> Result<f64, Misfit> {
     if let Some(value) = divide(text) {
         return Ok(value);
     }
-    let Some(integer) = is_integer_literal(text) else {
+    if !is_literal(text) {
         return parse_word(text).ok_or(Misfit::Type);
-    };
+    }
     let value: f64 = text.parse().map_err(|_| Misfit::Type)?;
     if value.is_infinite() || (value == 0.0 && is_nonzero(text)) {
         return Err(refuse_range(value == 0.0));
     }
-    if integer && text.len() > 15 && !holds(text, value) {
+    if value.abs() >= SPARSE && !holds(text, value) {
         return Err(refuse_integer());
     }
     Ok(value)
@@ -82,15 +104,15 @@ pub(crate) fn parse_double(text: &str) -> Result<f64, Misfit> {
 
 /// Reads a float.
 fn parse_float(text: &str) -> Result<f32, Misfit> {
-    let Some(integer) = is_integer_literal(text) else {
+    if !is_literal(text) {
         let word = parse_word(text).ok_or(Misfit::Type)?;
         return Ok(narrow(word));
-    };
+    }
     let value: f32 = text.parse().map_err(|_| Misfit::Type)?;
     if value.is_infinite() || (value == 0.0 && is_nonzero(text)) {
         return Err(refuse_range(value == 0.0));
     }
-    if integer && text.len() > 7 && !holds(text, f64::from(value)) {
+    if value.abs() >= SPARSE_FLOAT && !holds(text, value) {
         return Err(refuse_integer());
     }
     Ok(value)
@@ -167,6 +189,10 @@ mod tests {
             ("000000000000000000001", 1.0),
             ("00000000000000000000", 0.0),
             ("4.9e-324", 5e-324),
+            ("9007199254740994.00", 9_007_199_254_740_994.0),
+            ("6.02214076e23", 6.022_140_76e23),
+            ("1.2345678901234568e+18", 1.234_567_890_123_456_8e18),
+            ("1.1805916207174113034e21", 1_180_591_620_717_411_303_424.0),
         ] {
             assert_eq!(parse_double(text), Ok(value), "{text}");
         }
@@ -176,11 +202,28 @@ mod tests {
 
     #[test]
     fn another_number_than_was_meant_is_refused() {
-        for text in ["1e400", "-1e400", "1e-400", "9007199254740993", "12345678901234567890123"] {
+        for text in [
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "9007199254740993",
+            "12345678901234567890123",
+            "9007199254740993.0",
+            "-009007199254740993.00",
+            "9007199254740993.5",
+            "9007199254740993e0",
+            "90071992547409930e-1",
+            "9.007199254740993E+15",
+            "1.2345678901234567e18",
+        ] {
             assert!(matches!(parse_double(text), Err(Misfit::Because(_))), "{text}");
         }
-        assert!(matches!(parse_float("16777217"), Err(Misfit::Because(_))));
-        assert_eq!(parse_float("16777216"), Ok(16_777_216.0));
+        for text in ["16777217", "16777217.0", "16777217e0", "1.6777217e7"] {
+            assert!(matches!(parse_float(text), Err(Misfit::Because(_))), "{text}");
+        }
+        for text in ["16777216", "16777218.0", "3.4028235e38", "1e20"] {
+            assert_eq!(parse_float(text), Ok(text.parse().unwrap()), "{text}");
+        }
         for text in ["", "-", "1,5", " 1", "1 ", "e5", "1e", "0x1p3", "1_0", "nano", "--1", "1-1"] {
             assert_eq!(parse_double(text), Err(Misfit::Type), "{text}");
         }
