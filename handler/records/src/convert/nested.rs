@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::cell::{Cell, Nested};
 use super::characters::parse_string;
 use super::{Misfit, Slot, create_slot};
-use crate::object::Object;
+use crate::object::{Object, check_json};
 use crate::types::Type;
 
 fn explain_json(error: &serde_json::Error) -> Misfit {
@@ -96,6 +96,8 @@ impl Slot for ListSlot {
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
         let json = unquote(json)?;
+        // What splits it looks into no string.
+        check_json(&json).map_err(Misfit::Because)?;
         let elements: Vec<&RawValue> = serde_json::from_str(&json).map_err(|error| explain_json(&error))?;
         for element in elements {
             let result = take_part(&mut *self.element, &self.data_type, element.get());
@@ -222,6 +224,13 @@ mod tests {
         assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false, true]);
         assert_eq!(array.len(), 5);
         assert_eq!(array.null_count(), 2);
+    }
+
+    #[test]
+    fn a_list_of_json_has_nothing_that_is_none() {
+        let values = [r#"["é", {"a":["\u00e9"]}]"#, r#"["\ud800"]"#, r#"[{"a":"\udc00"}]"#, r#""[\"\\ud800\"]""#];
+        let (results, _) = convert("JSON[]", &values);
+        assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, false], "{results:?}");
     }
 
     #[test]
