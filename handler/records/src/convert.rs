@@ -314,7 +314,7 @@ impl ColumnBuilder {
         if matches!(cell, Cell::Null) {
             return self.append_null();
         }
-        self.slot.take_cell(cell).map_err(|misfit| self.refuse(&misfit, &shorten(&cell.to_json())))
+        self.slot.take_cell(cell).map_err(|misfit| self.refuse(&misfit, &shorten(&cell.show())))
     }
 
     /// Puts a NULL where a value does not fit, and tells why.

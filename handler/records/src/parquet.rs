@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use ::parquet::errors::ParquetError;
-use arrow::array::{Array, ArrayRef, ArrowNumericType, AsArray, RecordBatch, StringArray, new_null_array};
+use arrow::array::{Array, ArrayRef, ArrowNumericType, AsArray, RecordBatch, StructArray, new_null_array};
 use arrow::compute::{max, min};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Schema, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
@@ -23,8 +23,9 @@ use crate::convert::temporal::{DAY, DAYS, MOMENTS};
 use crate::error::Error;
 use crate::input::Input;
 use crate::passed::Passed;
-use crate::plan::Plan;
+use crate::plan::{Column, Plan, RESCUED};
 use crate::survey::{Survey, SurveyedColumn};
+use crate::types::Type;
 
 mod chunk;
 mod footer;
@@ -176,6 +177,8 @@ struct Conform<'a> {
     positions: Vec<Option<usize>>,
     /// Columns that no plan column takes.
     others: Vec<usize>,
+    /// What becomes of them, where they are kept.
+    rescued: Option<ColumnBuilder>,
     records: u64,
 }
 
@@ -184,8 +187,12 @@ impl<'a> Conform<'a> {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         let positions = plan.locate(&names)?;
         let others = (0..schema.fields().len()).filter(|position| !positions.contains(&Some(*position))).collect();
-        let builders = plan.columns.iter().map(|column| ColumnBuilder::new(column, None)).collect::<Result<_, _>>();
-        Ok(Self { plan, builders: builders.map_err(Error::unreadable)?, positions, others, records: 0 })
+        let builder = |column: &Column| ColumnBuilder::new(column, None).map_err(Error::unreadable);
+        let builders = plan.columns.iter().map(builder).collect::<Result<_, _>>()?;
+        let (name, data_type) = (RESCUED.to_owned(), Type::Json);
+        let rescued = Column { source: None, name, data_type, format: None, not_null: false };
+        let rescued = plan.rescue.then(|| builder(&rescued)).transpose()?;
+        Ok(Self { plan, builders, positions, others, rescued, records: 0 })
     }
 
     fn take(&mut self, rows: &RecordBatch) -> Result<Batch, Error> {
@@ -198,20 +205,24 @@ impl<'a> Conform<'a> {
             );
             arrays.push(convert(builder, &array, &mut reasons).map_err(internal)?);
         }
-        if self.plan.rescue {
-            arrays.push(Arc::new(self.rescue(rows)));
+        if let Some(builder) = &mut self.rescued {
+            let others = rescue(rows, &self.others).map_err(internal)?;
+            arrays.push(convert(builder, &others, &mut reasons).map_err(internal)?);
         }
         let (before, count) = (self.records, rows.num_rows());
         self.records += count as u64;
         let slots: Vec<usize> = (0..count).collect();
         Sorting { plan: self.plan, before, count, reasons, passed: Passed::default() }
-            .settle(arrays, &slots, |row| Reject::of_text(render_row(rows, row, 0..rows.num_columns())))
+            .settle(arrays, &slots, |row| Reject::of_text(show_row(rows, row)))
     }
+}
 
-    fn rescue(&self, rows: &RecordBatch) -> StringArray {
-        let row = |row| (!self.others.is_empty()).then(|| render_row(rows, row, self.others.iter().copied()));
-        (0..rows.num_rows()).map(row).collect()
+/// The columns that no plan column takes, as one.
+fn rescue(rows: &RecordBatch, others: &[usize]) -> Result<ArrayRef, ArrowError> {
+    if others.is_empty() {
+        return Ok(new_null_array(&DataType::Null, rows.num_rows()));
     }
+    Ok(Arc::new(StructArray::from(rows.project(others)?)))
 }
 
 /// Converts a column; what is of the type already goes through as it is.
@@ -251,12 +262,10 @@ fn lies_in<T: ArrowNumericType>(array: &ArrayRef, bounds: &Range<T::Native>) -> 
     [min(values), max(values)].iter().flatten().all(|value| bounds.contains(value))
 }
 
-/// Some columns of a row as JSON.
-fn render_row(rows: &RecordBatch, row: usize, columns: impl Iterator<Item = usize>) -> String {
-    let schema = rows.schema_ref();
-    render_object(
-        columns.map(|column| (schema.field(column).name(), Cell::new(rows.column(column).as_ref(), row).to_json())),
-    )
+/// A row as JSON, for whoever looks at a reject.
+fn show_row(rows: &RecordBatch, row: usize) -> String {
+    let columns = rows.schema_ref().fields().iter().zip(rows.columns());
+    render_object(columns.map(|(field, column)| (field.name(), Cell::new(column, row).show())))
 }
 
 /// What the input could not give, in the decoder's words.

@@ -134,7 +134,7 @@ impl<'a> Cell<'a> {
     /// The value as text, exactly; or why it has none.
     pub(crate) fn to_text(&self) -> Result<String, Misfit> {
         Ok(match self {
-            Self::Null => String::new(),
+            Self::Null => return Err(Misfit::Because("a NULL has no text".to_owned())),
             Self::Boolean(value) => value.to_string(),
             Self::Integer(value) => value.to_string(),
             Self::Float(value) => format!("{value:?}"),
@@ -147,46 +147,53 @@ impl<'a> Cell<'a> {
             Self::Moment { nanoseconds, zoned } => {
                 render_moment(*nanoseconds, if *zoned { "%Y-%m-%d %H:%M:%S%.f+00:00" } else { "%Y-%m-%d %H:%M:%S%.f" })
             }
-            Self::Nested(_) => self.to_json(),
+            Self::Nested(_) => self.to_json()?,
             Self::Other(text) => text.clone(),
         })
     }
 
-    /// The value as text for whoever looks at a reject, which is not always exact.
+    /// The value as JSON, exactly; or why there is none.
+    pub(crate) fn to_json(&self) -> Result<String, Misfit> {
+        self.render(true)
+    }
+
+    /// The value as JSON for whoever looks at a reject: there always is one, and it is not always exact.
+    pub(crate) fn show(&self) -> String {
+        self.render(false).unwrap_or_default()
+    }
+
     fn show_text(&self) -> String {
         match self {
             Self::Bytes(bytes) => escape_bytes(bytes),
             Self::Time(nanoseconds) => self.to_text().unwrap_or_else(|_| format!("{nanoseconds} ns of the day")),
+            Self::Nested(_) => self.show(),
             other => other.to_text().unwrap_or_default(),
         }
     }
 
-    /// The value as JSON, for whoever looks at a reject.
-    pub(crate) fn to_json(&self) -> String {
-        match self {
+    fn render(&self, exact: bool) -> Result<String, Misfit> {
+        let tell = |cell: &Cell<'_>| if exact { cell.to_text() } else { Ok(cell.show_text()) };
+        Ok(match self {
             Self::Null => "null".to_owned(),
-            Self::Boolean(_) | Self::Integer(_) | Self::Decimal(..) => self.to_text().unwrap_or_default(),
-            Self::Float(value) if value.is_finite() => format!("{value:?}"),
-            Self::Double(value) if value.is_finite() => format!("{value:?}"),
+            Self::Boolean(_) | Self::Integer(_) | Self::Decimal(..) => tell(self)?,
+            Self::Float(value) if value.is_finite() => tell(self)?,
+            Self::Double(value) if value.is_finite() => tell(self)?,
             Self::Nested(Nested::List(elements)) => {
-                let parts: Vec<String> =
-                    (0..elements.len()).map(|row| Cell::new(elements.as_ref(), row).to_json()).collect();
-                format!("[{}]", parts.join(","))
+                let element = |row| Cell::new(elements.as_ref(), row).render(exact);
+                format!("[{}]", (0..elements.len()).map(element).collect::<Result<Vec<_>, _>>()?.join(","))
             }
             Self::Nested(Nested::Struct(array, row)) => {
-                let names = array.fields().iter().map(|field| field.name().as_str());
-                render_object(
-                    names.zip(array.columns().iter().map(|column| Cell::new(column.as_ref(), *row).to_json())),
-                )
+                let part = |column: &ArrayRef| Cell::new(column, *row).render(exact);
+                let parts = array.columns().iter().map(part).collect::<Result<Vec<_>, _>>()?;
+                render_object(array.fields().iter().map(|field| field.name()).zip(parts))
             }
             Self::Nested(Nested::Map(entries)) => {
                 let (keys, values) = (entries.column(0), entries.column(1));
-                let parts = (0..entries.len())
-                    .map(|row| (Cell::new(keys, row).to_text().unwrap_or_default(), Cell::new(values, row).to_json()));
-                render_object(parts)
+                let entry = |row| Ok((tell(&Cell::new(keys, row))?, Cell::new(values, row).render(exact)?));
+                render_object((0..entries.len()).map(entry).collect::<Result<Vec<_>, _>>()?.into_iter())
             }
-            other => quote(&other.show_text()),
-        }
+            other => quote(&tell(other)?),
+        })
     }
 }
 

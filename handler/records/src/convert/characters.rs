@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use arrow::array::{ArrayRef, StringBuilder};
 use arrow::error::ArrowError;
 
-use super::cell::Cell;
+use super::cell::{Cell, read_text};
 use super::{Misfit, Slot};
 use crate::object::check_json;
 
@@ -117,7 +117,10 @@ impl Slot for JsonSlot {
     }
 
     fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        self.0.append_value(cell.to_json());
+        if let Cell::Bytes(bytes) = cell {
+            return self.take_text(read_text(bytes)?);
+        }
+        self.0.append_value(cell.to_json()?);
         Ok(())
     }
 }

@@ -65,7 +65,7 @@ impl MapSlot {
     /// Ends a map whose keys are of different values, however they are written.
     fn close_distinct(&mut self) -> Result<(), Misfit> {
         let keys = self.latest.finish().map_err(|error| Misfit::Because(error.to_string()))?;
-        let shown: Vec<String> = (0..keys.len()).map(|row| Cell::new(keys.as_ref(), row).to_json()).collect();
+        let shown: Vec<String> = (0..keys.len()).map(|row| Cell::new(keys.as_ref(), row).show()).collect();
         if let Some(key) = find_duplicate(&shown) {
             return Err(Misfit::Because(format!("the key {key} stands twice")));
         }

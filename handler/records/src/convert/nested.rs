@@ -47,7 +47,7 @@ pub(super) fn take_cell_part(slot: &mut dyn Slot, data_type: &Type, cell: &Cell<
         slot.skip();
         return Ok(());
     }
-    slot.take_cell(cell).map_err(|misfit| Misfit::Because(misfit.explain(&cell.to_json(), data_type)))
+    slot.take_cell(cell).map_err(|misfit| Misfit::Because(misfit.explain(&cell.show(), data_type)))
 }
 
 pub(super) struct ListSlot {

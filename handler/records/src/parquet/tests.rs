@@ -325,3 +325,42 @@ fn a_time_is_not_turned_round_the_clock() {
     assert_eq!((shown(&outcome, 0), outcome.rejects.len()), (vec!["00:00:01.500".to_owned()], 4));
     assert_eq!(outcome.rejects[0].reasons, ["column \"t\": \"24:00:00\" is not TIME (out of range)"]);
 }
+
+#[test]
+fn bytes_that_are_no_text_are_no_json() {
+    use arrow::array::{BinaryBuilder, MapBuilder, StringBuilder};
+
+    let read = |array: ArrayRef| parquet(vec![("b", array)]).plan(&[("b", "JSON")]).read();
+    let bytes = BinaryArray::from(vec![&b"{\"a\":1}"[..], b"\xff\xfe", b"{", b"\"\\ud800\""]);
+    let outcome = read(Arc::new(bytes));
+    assert_eq!((shown(&outcome, 0), outcome.rejects.len()), (vec!["{\"a\":1}".to_owned()], 3));
+    assert_eq!(outcome.rejects[0].reasons, ["column \"b\": \"\\\\xFF\\\\xFE\" is not UTF-8 text"]);
+
+    let mut keys = MapBuilder::new(None, BinaryBuilder::new(), StringBuilder::new());
+    let mut values = MapBuilder::new(None, StringBuilder::new(), BinaryBuilder::new());
+    for bytes in [&b"\xff"[..], b"\0\xff", b"\\x00\\xFF"] {
+        keys.keys().append_value(bytes);
+        keys.values().append_value("x");
+        keys.append(true).unwrap();
+        values.keys().append_value("x");
+        values.values().append_value(bytes);
+        values.append(true).unwrap();
+    }
+    let (keys, values) = (read(Arc::new(keys.finish())), read(Arc::new(values.finish())));
+    assert_eq!((shown(&keys, 0), keys.rejects.len()), (vec![r#"{"\\x00\\xFF":"x"}"#.to_owned()], 2));
+    assert_eq!((shown(&values, 0), values.rejects.len()), (vec![r#"{"x":"\\x00\\xFF"}"#.to_owned()], 2));
+    assert_eq!(keys.rejects[0].raw, r#"{"b":{"\\xFF":"x"}}"#);
+}
+
+#[test]
+fn what_is_rescued_is_told_exactly() {
+    let column = |value: &[u8]| Arc::new(BinaryArray::from(vec![b"a", value])) as ArrayRef;
+    let mut trial = parquet(vec![("b", column(b"\xff")), ("n", column(b"1"))]).plan(&[("n", "VARCHAR")]);
+    trial.plan.rescue = true;
+    let outcome = trial.read();
+    assert_eq!(texts(&outcome, 1), [Some(r#"{"b":"a"}"#.to_owned())]);
+    assert_eq!(outcome.rejects[0].reasons, [r#"column "_rescued": {"b":"\\xFF"} is not UTF-8 text"#]);
+    let mut trial = parquet(vec![("n", column(b"1"))]).plan(&[("n", "VARCHAR")]);
+    trial.plan.rescue = true;
+    assert_eq!(texts(&trial.read(), 1), [None, None]);
+}
