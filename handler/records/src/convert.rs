@@ -36,7 +36,7 @@ pub(crate) mod decimals;
 pub(crate) mod few;
 pub(crate) mod floats;
 pub(crate) mod integers;
-mod intervals;
+pub(crate) mod intervals;
 mod layout;
 mod maps;
 mod nested;

@@ -29,8 +29,8 @@ use crate::types::Type;
 
 mod chunk;
 mod footer;
+mod halves;
 mod infer;
-mod int96;
 mod layout;
 mod page;
 mod thrift;
@@ -38,7 +38,7 @@ mod unpack;
 
 use chunk::{Failure, RowGroup};
 use footer::read_footer;
-use int96::Int96;
+use halves::Halves;
 
 /// Bytes of a batch to aim at, as the footer tells the size of a row.
 const BATCH_BYTES: i64 = 32 * 1024 * 1024;
@@ -68,7 +68,7 @@ fn guard<T>(decode: impl FnOnce() -> T) -> Result<T, Error> {
 pub(crate) struct ParquetReader<'a> {
     input: &'a dyn Input,
     metadata: ArrowReaderMetadata,
-    int96: Option<Int96>,
+    halves: Option<Halves>,
     failure: Failure,
     next_group: usize,
     group: Option<Group>,
@@ -77,9 +77,9 @@ pub(crate) struct ParquetReader<'a> {
 
 impl<'a> ParquetReader<'a> {
     pub(crate) fn new(input: &'a dyn Input, plan: &'a Plan) -> Result<Self, Error> {
-        let (metadata, int96) = read_footer(input)?;
+        let (metadata, halves) = read_footer(input)?;
         let conform = Conform::new(plan, metadata.schema())?;
-        Ok(Self { input, metadata, int96, failure: Failure::default(), next_group: 0, group: None, conform })
+        Ok(Self { input, metadata, halves, failure: Failure::default(), next_group: 0, group: None, conform })
     }
 
     fn next_batch(&mut self) -> Result<Option<Batch>, Error> {
@@ -113,8 +113,8 @@ impl<'a> ParquetReader<'a> {
             self.failure.sort(opened)
         };
         let rows = open(&self.metadata, ProjectionMask::all())?;
-        let nanoseconds = self.int96.as_ref().map(|int96| open(&int96.metadata, int96.mask.clone())).transpose()?;
-        self.group = Some(Group { rows, nanoseconds });
+        let rest = self.halves.as_ref().map(|halves| open(&halves.metadata, halves.mask.clone())).transpose()?;
+        self.group = Some(Group { rows, rest });
         self.next_group += 1;
         Ok(true)
     }
@@ -127,9 +127,9 @@ impl<'a> ParquetReader<'a> {
             guard(|| reader.next())?.map(|result| failure.sort(result)).transpose()
         };
         let rows = next(&mut group.rows)?;
-        let nanoseconds = group.nanoseconds.as_mut().map_or(Ok(None), next)?;
-        match (rows, nanoseconds, &self.int96) {
-            (Some(rows), Some(nanoseconds), Some(int96)) => failure.sort(int96.refine(&rows, &nanoseconds)).map(Some),
+        let rest = group.rest.as_mut().map_or(Ok(None), next)?;
+        match (rows, rest, &self.halves) {
+            (Some(rows), Some(rest), Some(halves)) => failure.sort(halves.join(&rows, &rest)).map(Some),
             (rows, _, _) => Ok(rows),
         }
     }
@@ -147,8 +147,8 @@ impl<'a> ParquetReader<'a> {
 /// A row group that is open.
 struct Group {
     rows: ParquetRecordBatchReader,
-    /// Its 96-bit timestamps, where it has any.
-    nanoseconds: Option<ParquetRecordBatchReader>,
+    /// The second halves of its values, where they come in halves.
+    rest: Option<ParquetRecordBatchReader>,
 }
 
 impl Iterator for ParquetReader<'_> {

@@ -5,14 +5,16 @@ use std::fmt::Write as _;
 use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 use arrow::datatypes::{
     DataType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type,
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType, Time32SecondType,
-    Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+    IntervalUnit, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use chrono::{DateTime, NaiveDate, TimeDelta};
 
 use super::Misfit;
 use super::decimals::render_decimal;
+use super::intervals::render_interval;
 use super::temporal::{DAY, refuse_range};
 use crate::text::escape_bytes;
 
@@ -36,6 +38,7 @@ pub(crate) enum Cell<'a> {
         nanoseconds: i128,
         zoned: bool,
     },
+    Interval(IntervalMonthDayNano),
     Nested(Nested<'a>),
     /// Of a type that no column can have; only its text is known.
     Other(String),
@@ -109,6 +112,9 @@ impl<'a> Cell<'a> {
                 };
                 moment(value, factor, zone.is_some())
             }
+            DataType::Interval(IntervalUnit::MonthDayNano) => {
+                Self::Interval(array.as_primitive::<IntervalMonthDayNanoType>().value(row))
+            }
             _ => return None,
         })
     }
@@ -146,6 +152,9 @@ impl<'a> Cell<'a> {
             Self::Time(nanoseconds) => render_time(*nanoseconds).ok_or_else(refuse_range)?,
             Self::Moment { nanoseconds, zoned } => {
                 render_moment(*nanoseconds, if *zoned { "%Y-%m-%d %H:%M:%S%.f+00:00" } else { "%Y-%m-%d %H:%M:%S%.f" })
+            }
+            Self::Interval(interval) => {
+                render_interval(interval.months.into(), interval.days.into(), interval.nanoseconds)
             }
             Self::Nested(_) => self.to_json()?,
             Self::Other(text) => text.clone(),

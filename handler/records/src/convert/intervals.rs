@@ -3,6 +3,8 @@
 use arrow::array::IntervalMonthDayNanoBuilder;
 use arrow::datatypes::IntervalMonthDayNano;
 
+use super::cell::Cell;
+use super::decimals::render_decimal;
 use super::temporal::parse_fraction;
 use super::{Misfit, Slot};
 
@@ -24,6 +26,12 @@ fn parse_interval(text: &str) -> Option<[i64; 3]> {
     add(date, &DATE, sign, &mut sum)?;
     add(time.unwrap_or_default(), &TIME, sign, &mut sum)?;
     Some(sum)
+}
+
+/// An interval as text, from months, days and nanoseconds.
+pub(crate) fn render_interval(months: i64, days: i64, nanoseconds: i64) -> String {
+    let seconds = render_decimal(nanoseconds.into(), 9);
+    format!("P{months}M{days}DT{}S", seconds.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Adds numbers with their designators, each at most once and in order.
@@ -58,6 +66,12 @@ impl Slot for IntervalSlot {
         let [months, days, nanoseconds] = parse_interval(text).ok_or(Misfit::Type)?;
         let narrow = |value: i64| i32::try_from(value).map_err(|_| Misfit::Because("out of range".to_owned()));
         self.0.append_value(IntervalMonthDayNano::new(narrow(months)?, narrow(days)?, nanoseconds));
+        Ok(())
+    }
+
+    fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
+        let Cell::Interval(interval) = cell else { return Err(Misfit::Type) };
+        self.0.append_value(*interval);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use ::parquet::basic::Compression;
 use ::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
 use super::guard;
-use super::int96::Int96;
+use super::halves::Halves;
 use super::layout::FOOTER;
 use super::thrift::{END, Fact, look_through};
 use crate::error::Error;
@@ -35,8 +35,8 @@ const CHILDREN: i64 = 5;
 /// How deep groups may stand in each other: the decoder goes down them on the stack.
 const DEPTH: usize = 128;
 
-/// Reads the footer: how the rows are decoded, and how 96-bit timestamps are once more, where there are any.
-pub(super) fn read_footer(input: &dyn Input) -> Result<(ArrowReaderMetadata, Option<Int96>), Error> {
+/// Reads the footer: how the rows are decoded, and how values that come in halves are once more, where there are any.
+pub(super) fn read_footer(input: &dyn Input) -> Result<(ArrowReaderMetadata, Option<Halves>), Error> {
     let footer = fetch_footer(input)?;
     check_footer(&footer)?;
     let damaged = |error: ::parquet::errors::ParquetError| damaged(&error.to_string());
@@ -44,8 +44,8 @@ pub(super) fn read_footer(input: &dyn Input) -> Result<(ArrowReaderMetadata, Opt
     refuse_unread(&metadata)?;
     let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let plain = guard(|| ArrowReaderMetadata::try_new(Arc::clone(&metadata), options()))?.map_err(damaged)?;
-    let old = guard(|| Int96::of(&plain, &options()))?.map_err(damaged)?;
-    Ok(old.map_or((plain, None), |(metadata, int96)| (metadata, Some(int96))))
+    let halved = guard(|| Halves::of(&plain, options()))?.map_err(damaged)?;
+    Ok(halved.map_or((plain, None), |(metadata, halves)| (metadata, Some(halves))))
 }
 
 fn damaged(reason: &str) -> Error {

@@ -45,6 +45,7 @@ fn infer_type(data_type: &DataType, depth: usize) -> Type {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Type::Blob,
         DataType::Date32 => Type::Date,
         DataType::Time32(_) | DataType::Time64(_) => Type::Time,
+        DataType::Interval(_) => Type::Interval,
         DataType::Timestamp(_, None) => Type::Timestamp,
         DataType::Timestamp(_, Some(_)) => Type::TimestampTz,
         DataType::List(element) | DataType::LargeList(element) | DataType::FixedSizeList(element, _)

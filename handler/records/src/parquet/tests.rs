@@ -6,7 +6,7 @@ use arrow::array::{
     ArrayRef, AsArray, BinaryArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray,
     RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
-use arrow::datatypes::{Date32Type, Int32Type, Int64Type};
+use arrow::datatypes::{Date32Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
 
 use crate::trial::{Trial, options, read_all, reasons, shown, texts};
 use crate::{Depth, Error, Format, MemoryInput, Plan, survey};
@@ -363,4 +363,50 @@ fn what_is_rescued_is_told_exactly() {
     let mut trial = parquet(vec![("n", column(b"1"))]).plan(&[("n", "VARCHAR")]);
     trial.plan.rescue = true;
     assert_eq!(texts(&trial.read(), 1), [None, None]);
+}
+
+#[test]
+fn an_interval_keeps_its_months() {
+    use ::parquet::data_type::{FixedLenByteArray, FixedLenByteArrayType};
+    use ::parquet::file::writer::SerializedFileWriter;
+    use ::parquet::schema::parser::parse_message_type;
+
+    let schema = "message m { optional fixed_len_byte_array(12) v (INTERVAL);
+        optional group s { optional fixed_len_byte_array(12) v (INTERVAL); } }";
+    let write = |intervals: &[[u32; 3]]| {
+        let mut writer =
+            SerializedFileWriter::new(Vec::new(), Arc::new(parse_message_type(schema).unwrap()), Arc::default())
+                .unwrap();
+        let bytes = |parts: &[u32; 3]| FixedLenByteArray::from(parts.map(u32::to_le_bytes).concat());
+        let values: Vec<FixedLenByteArray> = intervals.iter().map(bytes).collect();
+        let mut group = writer.next_row_group().unwrap();
+        for present in [1, 2] {
+            let mut column = group.next_column().unwrap().unwrap();
+            let levels: Vec<i16> = std::iter::once(0).chain(intervals.iter().map(|_| present)).collect();
+            column.typed::<FixedLenByteArrayType>().write_batch(&values, Some(&levels), None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        Trial::new(&writer.into_inner().unwrap(), options(Format::Parquet))
+    };
+    let sound = [[14, 0, 0], [1, 2, 3000], [0, 0, 0], [2_147_483_647, 2_147_483_647, u32::MAX]];
+    let trial = write(&sound);
+    let found = survey(&trial.input, &trial.options, Depth::Names).unwrap();
+    let inferred = found.columns.iter().map(|column| column.inferred.to_string()).collect::<Vec<_>>();
+    assert_eq!(inferred, ["INTERVAL", "STRUCT(\"v\" INTERVAL)"]);
+    let outcome = trial.plan(&[("v", "INTERVAL"), ("v", "VARCHAR"), ("s", "STRUCT(v INTERVAL)")]).read();
+    let values = outcome.rows[0].column(0).as_primitive::<IntervalMonthDayNanoType>();
+    let expected = |[months, days, milliseconds]: [u32; 3]| {
+        let [months, days] = [months, days].map(|part| i32::try_from(part).unwrap());
+        IntervalMonthDayNano::new(months, days, i64::from(milliseconds) * 1_000_000)
+    };
+    assert_eq!(values.iter().collect::<Vec<_>>(), [&[None][..], &sound.map(expected).map(Some)].concat());
+    let written = ["", "P14M0DT0S", "P1M2DT3S", "P0M0DT0S", "P2147483647M2147483647DT4294967.295S"];
+    assert_eq!(shown(&outcome, 1), written);
+    assert_eq!(shown(&outcome, 2)[2], "{v: 1 mons 2 days 3.000000000 secs}");
+    // More months than the type has.
+    let outcome = write(&[[14, 0, 500], [u32::MAX, 0, 0]]).plan(&[("v", "INTERVAL")]).read();
+    assert_eq!(outcome.record_numbers, [1, 2]);
+    let reason = "column \"v\": \"P4294967295M0DT0S\" is not INTERVAL (out of range)";
+    assert_eq!(outcome.rejects[0].reasons, [reason]);
 }
