@@ -139,9 +139,21 @@ pub(crate) fn parse_moment(text: &str) -> Option<Moment> {
 /// Microseconds from nanoseconds, where nothing is lost.
 fn round_down(nanoseconds: i128) -> Result<i64, Misfit> {
     if nanoseconds % 1000 != 0 {
-        return Err(Misfit::Rule("has digits beyond microseconds".to_owned()));
+        return Err(refuse_digits());
     }
     i64::try_from(nanoseconds / 1000).map_err(|_| refuse_range())
+}
+
+/// Why a text is no moment: it may be one but for the digits behind six of its fraction.
+fn refuse_moment(text: &str) -> Misfit {
+    let end = text.find('.').map_or(text.len(), |point| point + 7);
+    let is_finer =
+        |(kept, beyond): (&str, &str)| parse_moment(kept).is_some() && beyond.bytes().all(|byte| byte.is_ascii_digit());
+    if text.split_at_checked(end).is_some_and(is_finer) { refuse_digits() } else { Misfit::Type }
+}
+
+fn refuse_digits() -> Misfit {
+    Misfit::Rule("has digits beyond microseconds".to_owned())
 }
 
 pub(super) fn refuse_range() -> Misfit {
@@ -262,7 +274,7 @@ impl Slot for TimestampSlot {
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         let moment = match &self.layout {
             Some(layout) => layout.parse_moment(text).ok_or_else(|| layout.refuse())?,
-            None => parse_moment(text).ok_or(Misfit::Type)?,
+            None => parse_moment(text).ok_or_else(|| refuse_moment(text))?,
         };
         self.check_zone(moment.offset.is_some())?;
         self.append(moment.in_utc())
@@ -374,6 +386,10 @@ mod tests {
         let mut seconds = TimestampSlot::new(None, &Type::TimestampS);
         assert_eq!(seconds.take_text("2024-01-01T00:00:01.0"), Ok(()));
         assert_eq!(seconds.take_text("2024-01-01T00:00:01.5"), Err(Misfit::Because("it is finer".to_owned())));
+        let finer = Err(Misfit::Rule("has digits beyond microseconds".to_owned()));
+        assert_eq!(plain.take_text("2024-01-01T00:00:00.0000001"), finer);
+        assert_eq!(plain.take_text("2024-01-01T00:00:00.000000x"), Err(Misfit::Type));
+        assert_eq!(plain.take_text("2024-01-32T00:00:00.0000001"), Err(Misfit::Type));
     }
 
     #[test]

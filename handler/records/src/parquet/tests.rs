@@ -247,6 +247,8 @@ fn no_digit_of_an_old_timestamp_is_cut() {
     let outcome = read(&fine, "TIMESTAMP");
     assert_eq!(outcome.record_numbers, [1, 2]);
     assert!(outcome.rejects[2].raw.contains("9999-12-31 00:00:00.000007001"), "{:?}", outcome.rejects[2]);
+    let reason = "column \"t\": \"2024-01-02 00:00:00.001500001\" has digits beyond microseconds";
+    assert_eq!(outcome.rejects[0].reasons[0], reason);
     let expected = [
         "",
         "2024-01-02 00:00:00.001500",
