@@ -3,7 +3,7 @@
 //! A damaged element of an array ends where its brackets do, when they agree with each other on one line; else with the
 //! last line on which it was sound. The lines after it that stand further to the right than elements do are its rest.
 
-use memchr::{memchr, memchr_iter, memchr3, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
 
 use super::scan::{Stop, is_space, scan};
 use crate::block::{BLOCK_BYTES, Block, Span, Split, block_records};
@@ -253,8 +253,13 @@ impl Splitter {
 
     /// Where the line ends; `None` when that is too far away.
     fn find_line_end(&mut self, from: usize) -> Result<Option<usize>, Error> {
+        self.find_end(from, |rest| memchr(b'\n', rest))
+    }
+
+    /// Where a search finds an end, or else the object has its own; `None` when that is too far away.
+    fn find_end(&mut self, from: usize, search: fn(&[u8]) -> Option<usize>) -> Result<Option<usize>, Error> {
         loop {
-            let found = memchr(b'\n', &self.bytes()[from..]).map(|length| from + length);
+            let found = search(&self.bytes()[from..]).map(|length| from + length);
             let end = found.or(self.window.is_over().then_some(self.bytes().len()));
             if end.is_some() || self.is_long() {
                 return Ok(end.filter(|end| end - self.at <= LIMIT));
@@ -305,17 +310,17 @@ impl Splitter {
 
     /// Where something stands behind a value that must not stand there.
     fn find_what_follows(&mut self, end: usize) -> Result<Option<usize>, Error> {
-        if self.shape == Shape::Concatenated {
-            return Ok(None);
-        }
+        let array = self.shape == Shape::Array;
         loop {
             let rest = &self.bytes()[end..];
             match rest.iter().position(|byte| !is_space(*byte)) {
-                // A record that so much whitespace follows is too long.
-                Some(length) if end + length - self.at > LIMIT => return Ok(Some(end + length)),
-                Some(length) if matches!(rest[length], b',' | b']') => return Ok(None),
-                Some(length) => return Ok(Some(end + length)),
-                None if self.window.is_over() || self.is_long() => return Ok(Some(self.bytes().len())),
+                // An element that so much whitespace follows is too long.
+                Some(length) if end + length - self.at > LIMIT => return Ok(array.then_some(end + length)),
+                Some(length) => {
+                    let right = if array { matches!(rest[length], b',' | b']') } else { !goes_on(rest[length]) };
+                    return Ok((!right).then_some(end + length));
+                }
+                None if self.window.is_over() || self.is_long() => return Ok(array.then_some(self.bytes().len())),
                 None => self.window.fill()?,
             }
         }
@@ -324,12 +329,13 @@ impl Splitter {
     /// Ends a record that is damaged at a position.
     fn end_damaged(&mut self, at: usize) -> Result<Option<Found>, Error> {
         let line = self.line;
-        let first =
-            self.bytes()[self.at..at].iter().rposition(|byte| !is_space(*byte)).map_or(self.at, |last| self.at + last);
-        // What stands first on its line belongs to the next record.
-        let from = if memchr(b'\n', &self.bytes()[first..at]).is_some() { first } else { at };
-        if self.shape == Shape::Array
-            && matches!(self.bytes().get(self.at), Some(b'{' | b','))
+        let from = self.find_last_own(at);
+        if self.shape == Shape::Concatenated {
+            let Some(end) = self.find_end(from, find_parting)? else { return Ok(None) };
+            self.advance(end);
+            return Ok(Some(Found { end, fault: None }));
+        }
+        if matches!(self.bytes().get(self.at), Some(b'{' | b','))
             && let Some(end) = self.find_agreeing_end(from)?
         {
             self.damage = None;
@@ -340,6 +346,15 @@ impl Splitter {
         self.damage = self.damage.or(Some(line));
         self.advance((line_end + 1).min(self.bytes().len()));
         Ok(Some(Found { end: line_end, fault: None }))
+    }
+
+    /// The last byte up to `at`, where a record is damaged, that is its own: what stands first on its line belongs to the
+    /// next one, but for what cannot begin a value where values follow each other.
+    fn find_last_own(&self, at: usize) -> usize {
+        let bytes = self.bytes();
+        let last = bytes[self.at..at].iter().rposition(|byte| !is_space(*byte)).map_or(self.at, |last| self.at + last);
+        let own = self.shape == Shape::Concatenated && bytes.get(at).is_some_and(|byte| goes_on(*byte));
+        if own || memchr(b'\n', &bytes[last..at]).is_none() { at } else { last }
     }
 
     /// Where a damaged element ends whose brackets agree before the line ends that goes on at `from`. The rest of that line
@@ -403,6 +418,39 @@ impl Splitter {
         let spans = vec![Span { start: 0, end: text.len(), line, fault: Some(Fault::Long) }];
         Ok(Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed })
     }
+}
+
+/// Whether a byte goes on with what is open, so that what stands before it is no record of those that follow each other.
+fn goes_on(byte: u8) -> bool {
+    matches!(byte, b',' | b':' | b']' | b'}')
+}
+
+/// How far a damaged record goes on where values follow each other: up to the first brace that an object follows, with it,
+/// or up to the line end.
+fn find_parting(text: &[u8]) -> Option<usize> {
+    let mut position = 0;
+    loop {
+        position += memchr2(b'}', b'\n', text.get(position..)?)?;
+        if text[position] == b'\n' {
+            return Some(position);
+        }
+        position += 1;
+        if begins_object(&text[position..])? {
+            return Some(position);
+        }
+    }
+}
+
+/// Whether an object begins here whatever was before: in a string that ends in `}{`, the quote is not that of a key, and
+/// `}{}` may be its text. `None` when more bytes are needed to tell.
+fn begins_object(text: &[u8]) -> Option<bool> {
+    let mut bytes = text.iter().copied().filter(|byte| *byte == b'\n' || !is_space(*byte));
+    let begins = bytes.next()? == b'{'
+        && match bytes.next()? {
+            b'"' => !goes_on(bytes.next()?),
+            byte => byte == b'\n',
+        };
+    Some(begins)
 }
 
 /// How long a damaged element is, up to the comma or bracket behind it.

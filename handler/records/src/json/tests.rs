@@ -151,6 +151,36 @@ fn objects_may_follow_each_other_where_that_is_declared() {
     assert_eq!(trial.read().record_numbers, [3]);
 }
 
+/// What is accepted of objects that follow each other.
+fn concatenated(text: &str) -> Vec<String> {
+    let mut trial = json(text).plan(&[("id", "BIGINT")]);
+    trial.options.concatenated = true;
+    shown(&trial.read(), 0)
+}
+
+#[test]
+fn a_damaged_object_costs_few_of_those_that_follow_on_its_line() {
+    let all = |damaged: &str| -> String {
+        let object = |number| if number == 3 { damaged.to_owned() } else { format!("{{\"id\":{number}}}") };
+        (1..=9).map(object).collect()
+    };
+    for damaged in [
+        r#"{"id":}"#,
+        r#"{"id":3"}"#,
+        r#""id":3}"#,
+        r#"{"id":3,"kids":[{"id":70}}{"id":71}]}"#,
+        r#"{"id":3,"s:"x"}"#,
+        r#"{"id":3,"s":"x,"kids":[{"id":70},{"id":71}]}"#,
+        r#"{"id":3,"s":bad,"t":"{}{}","u":"}{","v":"} {","w":"{\"id\":72}{\"id\":73}"} "#,
+    ] {
+        assert_eq!(concatenated(&all(damaged)), ["1", "2", "4", "5", "6", "7", "8", "9"], "{damaged}");
+    }
+    for damaged in [r#"{"id":3"#, r#"{"id":3,"s":"x}"#] {
+        assert_eq!(concatenated(&all(damaged)), ["1", "2", "5", "6", "7", "8", "9"], "{damaged}");
+    }
+    assert_eq!(concatenated("{\n  \"id\": bad\n}{\n  \"id\": 2\n} {\n  \"id\": 3\n}"), ["2", "3"]);
+}
+
 #[test]
 fn a_line_that_is_too_long_is_one_reject() {
     let long = "x".repeat(crate::window::LIMIT + 10);
