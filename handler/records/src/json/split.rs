@@ -1,7 +1,8 @@
 //! The walk over a JSON object: lines, the elements of one array, or values that follow each other.
 //!
 //! A damaged element of an array ends where its brackets do, when they agree with each other on one line; else with the
-//! last line on which it was sound. The lines after it that stand further to the right than elements do are its rest.
+//! last line on which it was sound. A damaged value of those that follow each other ends behind the next brace that an
+//! object follows, or with its line. The lines after it that stand further to the right than records do are its rest.
 
 use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
 
@@ -62,8 +63,8 @@ pub(crate) struct Splitter {
     line_offset: u64,
     /// Whether nothing but whitespace stands before the walk on its line.
     fresh: bool,
-    /// How far from the beginning of its line an element begins: the first one, then the last sound one that was the
-    /// first thing on its line.
+    /// How far from the beginning of its line a record begins: the first one, then the last one that was the first thing on
+    /// its line, and is sound or has a sound one before it.
     indent: Option<u64>,
     /// The line on which the damaged record began whose end is not found yet.
     damage: Option<u64>,
@@ -84,15 +85,16 @@ struct Found {
 impl Splitter {
     /// Opens the object, whose records become rows of so many columns; its first byte tells whether it is one array.
     pub(crate) fn open(input: &dyn Input, options: &Options, columns: usize) -> Result<Self, Error> {
+        let window = Window::open(input, options)?;
         let mut splitter = Self {
             block_records: block_records(columns),
-            window: Window::open(input, options)?,
+            line_offset: window.offset(),
+            window,
             shape: if options.concatenated { Shape::Concatenated } else { Shape::Lines },
             at: 0,
             line: 1,
             before: 0,
             spans: Vec::new(),
-            line_offset: 0,
             fresh: true,
             indent: None,
             damage: None,
@@ -227,7 +229,7 @@ impl Splitter {
 
     /// Whether the walk stands on a line that belongs to the damaged record before it.
     fn is_rest(&self) -> bool {
-        self.shape == Shape::Array && self.fresh && self.damage.is_some() && Some(self.column()) > self.indent
+        self.fresh && self.damage.is_some() && Some(self.column()) > self.indent
     }
 
     /// How far the walk is from the beginning of its line.
@@ -275,10 +277,14 @@ impl Splitter {
     /// The next element of the array, or the next value.
     fn find_value(&mut self) -> Result<Option<Found>, Error> {
         if let Some(line) = self.damage.filter(|_| self.is_rest()) {
-            let found = self.find_line()?;
-            return Ok(found.map(|found| Found { fault: Some(Fault::Rest(line)), ..found }));
+            let Some(end) = self.find_damaged_end(self.at)? else { return Ok(None) };
+            self.advance(end);
+            return Ok(Some(Found { end, fault: Some(Fault::Rest(line)) }));
         }
-        self.indent = self.indent.or(Some(self.column()));
+        let begins = self.fresh && self.damage.is_none() && self.bytes()[self.at] == b'{';
+        if begins || self.indent.is_none() {
+            self.indent = Some(self.column());
+        }
         let mut entries = Vec::new();
         loop {
             match scan(self.bytes(), self.at, &mut entries) {
@@ -330,22 +336,23 @@ impl Splitter {
     fn end_damaged(&mut self, at: usize) -> Result<Option<Found>, Error> {
         let line = self.line;
         let from = self.find_last_own(at);
-        if self.shape == Shape::Concatenated {
-            let Some(end) = self.find_end(from, find_parting)? else { return Ok(None) };
-            self.advance(end);
-            return Ok(Some(Found { end, fault: None }));
-        }
-        if matches!(self.bytes().get(self.at), Some(b'{' | b','))
+        if self.shape == Shape::Array
+            && matches!(self.bytes().get(self.at), Some(b'{' | b','))
             && let Some(end) = self.find_agreeing_end(from)?
         {
             self.damage = None;
             self.advance(end);
             return Ok(Some(Found { end, fault: None }));
         }
-        let Some(line_end) = self.find_line_end(from)? else { return Ok(None) };
+        let Some(end) = self.find_damaged_end(from)? else { return Ok(None) };
         self.damage = self.damage.or(Some(line));
-        self.advance((line_end + 1).min(self.bytes().len()));
-        Ok(Some(Found { end: line_end, fault: None }))
+        self.advance(end);
+        Ok(Some(Found { end, fault: None }))
+    }
+
+    /// Where what is damaged ends that goes on at `from`: with its line, if no object is sure to follow it there.
+    fn find_damaged_end(&mut self, from: usize) -> Result<Option<usize>, Error> {
+        if self.shape == Shape::Concatenated { self.find_end(from, find_parting) } else { self.find_line_end(from) }
     }
 
     /// The last byte up to `at`, where a record is damaged, that is its own: what stands first on its line belongs to the

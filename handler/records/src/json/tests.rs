@@ -182,6 +182,22 @@ fn a_damaged_object_costs_few_of_those_that_follow_on_its_line() {
 }
 
 #[test]
+fn the_rest_of_a_damaged_object_is_told_by_its_indentation_where_objects_follow_each_other() {
+    let object = |number: u32| format!("{{\n  \"id\": {number},\n  \"kids\": [\n    {{\"id\": 70}}\n  ]\n}}");
+    let twice = object(2).replace(": 2", ": bad").replace("70}", "70}\n    {\"id\": 71}");
+    for damaged in [object(2).replace(": 2", ": bad"), object(2).replacen('"', "", 2), twice] {
+        for parted in ["\n", "", " "] {
+            let objects = [object(1), damaged.clone(), object(3), damaged.clone(), damaged.clone(), object(4)];
+            assert_eq!(concatenated(&objects.join(parted)), ["1", "3", "4"], "{damaged}");
+            let objects = ["\u{feff}", &damaged, parted, &object(5), parted, &damaged, parted, &object(6)];
+            assert_eq!(concatenated(&objects.concat()), ["5", "6"], "{damaged}");
+        }
+    }
+    assert_eq!(concatenated("{\"id\":1}\n  {\"id\":}\n  {\"id\":3}"), ["1", "3"]);
+    assert_eq!(concatenated("{\"id\":bad,\n  \"a\":2}{\"id\":3}"), ["3"]);
+}
+
+#[test]
 fn a_line_that_is_too_long_is_one_reject() {
     let long = "x".repeat(crate::window::LIMIT + 10);
     for text in [
