@@ -25,6 +25,7 @@ use crate::survey::{Depth, Survey, SurveyedColumn, look};
 use crate::text::blank_out;
 use crate::window::LIMIT;
 
+mod brackets;
 pub(crate) mod scan;
 mod shape;
 mod split;

@@ -6,6 +6,7 @@
 
 use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
 
+use super::brackets::{Brackets, Goes};
 use super::scan::{Stop, is_space, scan};
 use crate::block::{BLOCK_BYTES, Block, Span, Split, block_records};
 use crate::error::Error;
@@ -407,24 +408,61 @@ impl Splitter {
         Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed }
     }
 
-    /// Takes a record that is too long, by itself: only its beginning is kept, and it ends with its line.
+    /// Takes a record that is too long, by itself: only its beginning is kept.
     fn take_long(&mut self) -> Result<Block<Fault>, Error> {
         self.window.consume(std::mem::take(&mut self.at));
         let text = cut_text(self.bytes(), KEPT).to_vec();
         let (offset, before, line) = (self.window.offset(), self.before, self.line);
-        while memchr(b'\n', self.bytes()).is_none() && !(self.window.is_over() && self.bytes().is_empty()) {
-            let count = self.bytes().len();
-            self.window.consume(count);
-            self.window.fill()?;
-        }
-        let end = memchr(b'\n', self.bytes()).map_or(0, |end| end + 1);
-        self.advance(end);
+        let sound = self.pass_long()? && self.find_what_follows(self.at)?.is_none();
         self.before += 1;
-        self.between = Between::Nothing;
-        self.damage = (self.shape == Shape::Array).then_some(line);
+        let (array, lines) = (self.shape == Shape::Array, self.shape == Shape::Lines);
+        self.between = if sound && array { Between::Element } else { Between::Nothing };
+        self.damage = (!sound && !lines).then_some(line);
         let spans = vec![Span { start: 0, end: text.len(), line, fault: Some(Fault::Long) }];
         Ok(Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed })
     }
+
+    /// Passes over a record that is too long, and says whether that is up to its own end. Where it is damaged, or no object,
+    /// it ends with its line, or before the line that begins with what is not its own.
+    fn pass_long(&mut self) -> Result<bool, Error> {
+        let mut brackets = Brackets::default();
+        let mut sound = self.shape != Shape::Lines && !self.is_rest() && self.bytes().first() == Some(&b'{');
+        loop {
+            let goes = if sound { brackets.pass(self.bytes()) } else { find_end_of_line(self.bytes()) };
+            match goes {
+                Goes::To(end) => {
+                    self.forget(end);
+                    return Ok(sound);
+                }
+                Goes::Wrong(at) => {
+                    self.forget(at);
+                    if self.fresh {
+                        return Ok(false);
+                    }
+                    sound = false;
+                }
+                Goes::On if self.window.is_over() && self.bytes().is_empty() => return Ok(false),
+                Goes::On => {
+                    self.forget(self.bytes().len());
+                    self.window.fill()?;
+                }
+            }
+        }
+    }
+
+    /// Passes over the first bytes, which belong to no record that is handed over.
+    fn forget(&mut self, count: usize) {
+        if let Some(last) = self.bytes()[..count].iter().rfind(|byte| !is_space(**byte)) {
+            self.swallowed = *last == b']';
+        }
+        self.advance(count);
+        self.window.consume(std::mem::take(&mut self.at));
+    }
+}
+
+/// Where a line goes that is passed over.
+fn find_end_of_line(text: &[u8]) -> Goes {
+    memchr(b'\n', text).map_or(Goes::On, |end| Goes::To(end + 1))
 }
 
 /// Whether a byte goes on with what is open, so that what stands before it is no record of those that follow each other.

@@ -211,6 +211,53 @@ fn a_line_that_is_too_long_is_one_reject() {
 }
 
 #[test]
+fn a_record_that_is_too_long_ends_where_its_brackets_do() {
+    let long = "x{]\\\"".repeat(crate::window::LIMIT / 4);
+    let record = |sep: &str| {
+        format!(
+            "{{{sep}\"id\":1,{sep}\"s\":\"{long}\",{sep}\"kids\":[{sep}{{\"id\":70}},{sep}{{\"id\":71}}{sep}]{sep}}}"
+        )
+    };
+    for sep in ["", "\n"] {
+        let text = format!("[{{\"id\":0}},{},{{\"id\":2}}, {}]", record(sep), record(sep));
+        let outcome = json(&text).plan(&[("id", "BIGINT")]).read();
+        assert_eq!((shown(&outcome, 0), outcome.records), (vec!["0".to_owned(), "2".to_owned()], 4));
+        let mut trial = json(&format!("{{\"id\":0}}{}{{\"id\":2}}{sep}{}{{\"id\":3}}", record(sep), record(sep)))
+            .plan(&[("id", "BIGINT")]);
+        trial.options.concatenated = true;
+        let outcome = trial.read();
+        assert_eq!((shown(&outcome, 0).concat(), outcome.records), ("023".to_owned(), 5));
+    }
+}
+
+#[test]
+fn a_record_that_is_too_long_and_damaged_ends_with_its_line() {
+    let long = "x".repeat(crate::window::LIMIT);
+    for (end, records) in [
+        ("\n", 3),
+        (",\"kids\":[{\"id\":70},\n{\"id\":71}}\n", 3),
+        ("},\"kids\":[{\"id\":70}]}\n", 4),
+        (",\"t\":\"\n\"kids\":[{\"id\":70},{\"id\":71}]}\n", 4),
+    ] {
+        let mut trial =
+            json(&format!("{{\"id\":0,\"s\":\"{long}\"{end}{{\"id\":2}}{{\"id\":3}}\n")).plan(&[("id", "BIGINT")]);
+        trial.options.concatenated = true;
+        let outcome = trial.read();
+        let raws: Vec<&str> = outcome.rejects.iter().skip(1).map(|reject| reject.raw.as_str()).collect();
+        assert_eq!(
+            (shown(&outcome, 0).concat(), records),
+            ("23".to_owned(), 2 + outcome.rejects.len()),
+            "{end}: {raws:?}"
+        );
+    }
+    let array = |end: &str| json(&format!("[{{\"id\":0,\"s\":\"{long}\"{end}")).plan(&[("id", "BIGINT")]);
+    assert_eq!(shown(&array(",,{\"id\":1},\n{\"id\":2}]").read(), 0), ["2"]);
+    assert_eq!(array("{]").read().records, 1);
+    let trial = array("},");
+    assert!(matches!(read_all(&trial.input, &trial.options, &trial.plan), Err(Error::Unreadable { .. })));
+}
+
+#[test]
 fn the_rest_of_a_damaged_record_is_told_by_its_indentation() {
     let element = |number: u32| format!("  {{\n    \"a\": {number},\n    \"n\": [\n      {{\"a\": 0}}\n    ]\n  }}");
     let elements: Vec<String> = (1..=4).map(element).collect();
