@@ -44,7 +44,7 @@ pub(super) fn read_footer(input: &dyn Input) -> Result<(ArrowReaderMetadata, Opt
     refuse_unread(&metadata)?;
     let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let plain = guard(|| ArrowReaderMetadata::try_new(Arc::clone(&metadata), options()))?.map_err(damaged)?;
-    let halved = guard(|| Halves::of(&plain, options()))?.map_err(damaged)?;
+    let halved = guard(|| Halves::of(&plain, &options()))?.map_err(damaged)?;
     Ok(halved.map_or((plain, None), |(metadata, halves)| (metadata, Some(halves))))
 }
 

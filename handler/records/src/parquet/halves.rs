@@ -38,7 +38,7 @@ impl Halves {
     /// values.
     pub(super) fn of(
         plain: &ArrowReaderMetadata,
-        options: ArrowReaderOptions,
+        options: &ArrowReaderOptions,
     ) -> Result<Option<(ArrowReaderMetadata, Self)>, ParquetError> {
         let descriptor = plain.metadata().file_metadata().schema_descr();
         let comes_in_halves = |leaf: &usize| {
@@ -59,8 +59,8 @@ impl Halves {
             ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)
         };
         let mask = ProjectionMask::roots(descriptor, positions.iter().copied());
-        let halves = Self { metadata: decoded_to(Half::Second)?, mask, positions };
-        Ok(Some((decoded_to(Half::First)?, halves)))
+        let again = Self { metadata: decoded_to(Half::Second)?, mask, positions };
+        Ok(Some((decoded_to(Half::First)?, again)))
     }
 
     /// The rows of the first decoding with the values that the second one completes.
@@ -156,12 +156,11 @@ fn join_timestamps(seconds: &ArrayRef, nanoseconds: &ArrayRef) -> ArrayRef {
     let moments = || seconds.iter().zip(nanoseconds.iter()).map(moment);
     let in_microseconds = |moment: i128| (moment % 1000 == 0).then(|| i64::try_from(moment / 1000).ok()).flatten();
     if moments().flatten().all(|moment| in_microseconds(moment).is_some()) {
-        return Arc::new(TimestampMicrosecondArray::from_iter(
-            moments().map(|moment| moment.and_then(in_microseconds)),
-        ));
+        let microseconds = moments().map(|moment| moment.and_then(in_microseconds));
+        return Arc::new(microseconds.collect::<TimestampMicrosecondArray>());
     }
     let text = |nanoseconds| Cell::Moment { nanoseconds, zoned: false }.to_text().ok();
-    Arc::new(StringArray::from_iter(moments().map(|moment| moment.and_then(text))))
+    Arc::new(moments().map(|moment| moment.and_then(text)).collect::<StringArray>())
 }
 
 /// Intervals where all can be told in them, else text, in which nothing is lost. The three numbers have no sign.
@@ -179,9 +178,9 @@ fn join_intervals(months: &ArrayRef, rest: &ArrayRef) -> ArrayRef {
         Some(IntervalMonthDayNano::new(months, days, nanoseconds(milliseconds)))
     };
     if intervals().flatten().all(|parts| interval(parts).is_some()) {
-        return Arc::new(IntervalMonthDayNanoArray::from_iter(intervals().map(|parts| parts.and_then(interval))));
+        return Arc::new(intervals().map(|parts| parts.and_then(interval)).collect::<IntervalMonthDayNanoArray>());
     }
     let text =
         |[months, days, milliseconds]: [u32; 3]| render_interval(months.into(), days.into(), nanoseconds(milliseconds));
-    Arc::new(StringArray::from_iter(intervals().map(|parts| parts.map(text))))
+    Arc::new(intervals().map(|parts| parts.map(text)).collect::<StringArray>())
 }
