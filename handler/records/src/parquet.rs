@@ -9,7 +9,7 @@ use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use ::parquet::errors::ParquetError;
 use arrow::array::{Array, ArrayRef, ArrowNumericType, AsArray, RecordBatch, StructArray, new_null_array};
-use arrow::compute::{max, min};
+use arrow::compute::{concat_batches, max, min};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Schema, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
 };
@@ -40,8 +40,15 @@ use chunk::{Failure, RowGroup};
 use footer::read_footer;
 use halves::Halves;
 
-/// Bytes of a batch to aim at, as the footer tells the size of a row.
-const BATCH_BYTES: i64 = 32 * 1024 * 1024;
+/// Bytes of a batch to aim at.
+const BATCH_BYTES: usize = 32 * 1024 * 1024;
+
+/// Rows that are decoded at a time at most: how large they are is known only then, as the footer counts a text that stands in
+/// many of them once.
+const STEP: usize = if cfg!(fuzzing) { 8 } else { 512 };
+
+/// What the decoder says of texts that are too long for one array.
+const OVERFLOW: &str = "index overflow";
 
 /// Looks at the footer.
 pub(crate) fn survey(input: &dyn Input) -> Result<Survey, Error> {
@@ -97,40 +104,71 @@ impl<'a> ParquetReader<'a> {
 
     /// Opens the next row group, if there is one.
     fn open_group(&mut self) -> Result<bool, Error> {
-        let parsed = Arc::clone(self.metadata.metadata());
-        let Some(group) = parsed.row_groups().get(self.next_group) else { return Ok(false) };
-        let average = group.total_byte_size().max(0) / group.num_rows().max(1);
-        let size = usize::try_from(BATCH_BYTES / average.max(1)).unwrap_or(BLOCK_RECORDS).clamp(1, BLOCK_RECORDS);
+        let groups = self.metadata.metadata().row_groups();
+        let Some(group) = groups.get(self.next_group) else { return Ok(false) };
+        let average = usize::try_from(group.total_byte_size() / group.num_rows().max(1)).unwrap_or(0);
+        self.group = Some(self.open(self.next_group, 0, BATCH_BYTES / average.max(1))?);
+        self.next_group += 1;
+        Ok(true)
+    }
+
+    /// Opens a row group behind so many of its rows, to be decoded so many at a time.
+    fn open(&self, index: usize, done: usize, step: usize) -> Result<Group, Error> {
+        let step = step.clamp(1, STEP);
         let open = |metadata: &ArrowReaderMetadata, mask: ProjectionMask| {
+            let group = metadata.metadata().row_group(index);
             let chunks = guard(|| RowGroup::open(self.input, (group, &mask), self.failure.clone()))??;
             let opened = guard(|| {
                 ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
-                    .with_row_groups(vec![self.next_group])
+                    .with_row_groups(vec![index])
                     .with_projection(mask)
-                    .with_batch_size(size)
+                    .with_batch_size(step)
+                    .with_offset(done)
                     .build()
             })?;
             self.failure.sort(opened)
         };
         let rows = open(&self.metadata, ProjectionMask::all())?;
         let rest = self.halves.as_ref().map(|halves| open(&halves.metadata, halves.mask.clone())).transpose()?;
-        self.group = Some(Group { rows, rest });
-        self.next_group += 1;
-        Ok(true)
+        Ok(Group { index, done, step, rows, rest })
     }
 
-    /// The next rows of the row group that is open.
+    /// The next rows of the row group that is open, as many as a batch takes.
     fn decode(&mut self) -> Result<Option<RecordBatch>, Error> {
-        let Some(group) = &mut self.group else { return Ok(None) };
+        let (mut rows, mut rests, mut count, mut bytes) = (Vec::new(), Vec::new(), 0, 0);
+        while count < BLOCK_RECORDS && bytes < BATCH_BYTES {
+            let Some((decoded, rest)) = self.decode_step()? else { break };
+            count += decoded.num_rows();
+            bytes += decoded.get_array_memory_size();
+            rows.push(decoded);
+            rests.extend(rest);
+        }
         let failure = &self.failure;
-        let next = |reader: &mut ParquetRecordBatchReader| {
-            guard(|| reader.next())?.map(|result| failure.sort(result)).transpose()
-        };
-        let rows = next(&mut group.rows)?;
-        let rest = group.rest.as_mut().map_or(Ok(None), next)?;
-        match (rows, rest, &self.halves) {
+        match (failure.sort(concat(&rows))?, failure.sort(concat(&rests))?, &self.halves) {
             (Some(rows), Some(rest), Some(halves)) => failure.sort(halves.join(&rows, &rest)).map(Some),
             (rows, _, _) => Ok(rows),
+        }
+    }
+
+    /// The rows of one step. Where they are too large, or too large even to be decoded, the next steps are shorter.
+    fn decode_step(&mut self) -> Result<Option<Step>, Error> {
+        loop {
+            let Some(group) = &mut self.group else { return Ok(None) };
+            let result = group.next(&self.failure);
+            let bytes = match &result {
+                Ok(Some((rows, _))) => rows.get_array_memory_size(),
+                Err(Error::Unreadable { reason }) if reason.contains(OVERFLOW) => usize::MAX,
+                _ => 0,
+            };
+            let (index, done, step) = (group.index, group.done, group.step);
+            if bytes <= BATCH_BYTES || step == 1 {
+                return result;
+            }
+            let shorter = (step / 2).min(step.saturating_mul(BATCH_BYTES) / bytes);
+            self.group = Some(self.open(index, done, shorter)?);
+            if result.is_ok() {
+                return result;
+            }
         }
     }
 
@@ -144,11 +182,41 @@ impl<'a> ParquetReader<'a> {
     }
 }
 
+/// Rows, and the second halves of their values where they come in halves.
+type Step = (RecordBatch, Option<RecordBatch>);
+
 /// A row group that is open.
 struct Group {
+    /// Its position among all.
+    index: usize,
+    /// How many of its rows are decoded.
+    done: usize,
+    /// How many are decoded at a time.
+    step: usize,
     rows: ParquetRecordBatchReader,
     /// The second halves of its values, where they come in halves.
     rest: Option<ParquetRecordBatchReader>,
+}
+
+impl Group {
+    fn next(&mut self, failure: &Failure) -> Result<Option<Step>, Error> {
+        let next = |reader: &mut ParquetRecordBatchReader| {
+            guard(|| reader.next())?.map(|result| failure.sort(result)).transpose()
+        };
+        let Some(rows) = next(&mut self.rows)? else { return Ok(None) };
+        let rest = self.rest.as_mut().map_or(Ok(None), next)?;
+        self.done += rows.num_rows();
+        Ok(Some((rows, rest)))
+    }
+}
+
+/// Rows in one piece, if there are any.
+fn concat(parts: &[RecordBatch]) -> Result<Option<RecordBatch>, ArrowError> {
+    match parts {
+        [] => Ok(None),
+        [rows] => Ok(Some(rows.clone())),
+        [first, ..] => concat_batches(first.schema_ref(), parts).map(Some),
+    }
 }
 
 impl Iterator for ParquetReader<'_> {

@@ -173,6 +173,8 @@ impl Read for Peek {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut chunk = lock(&self.chunk);
         chunk.header = self.start;
+        // Pages before it may have been passed over.
+        chunk.forget(self.start);
         let bytes = chunk.read_at(self.position, buffer.len())?;
         buffer[..bytes.len()].copy_from_slice(bytes);
         self.position += bytes.len() as u64;

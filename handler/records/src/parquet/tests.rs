@@ -412,3 +412,32 @@ fn an_interval_keeps_its_months() {
     let reason = "column \"v\": \"P4294967295M0DT0S\" is not INTERVAL (out of range)";
     assert_eq!(outcome.rejects[0].reasons, [reason]);
 }
+
+/// How many rows the batches of an object have, and the bytes of the longest one of text.
+fn batches(trial: &Trial) -> (Vec<usize>, usize) {
+    let batches: Vec<_> =
+        crate::read(&trial.input, &trial.options, &trial.plan).unwrap().map(|batch| batch.unwrap().rows).collect();
+    let bytes = |batch: &RecordBatch| batch.column(0).as_string::<i32>().value_data().len();
+    (batches.iter().map(RecordBatch::num_rows).collect(), batches.iter().map(bytes).max().unwrap_or_default())
+}
+
+#[test]
+fn a_batch_is_as_large_as_its_rows_allow() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..20_000));
+    let trial = Trial::new(&write(vec![("n", numbers)], 20_000), options(Format::Parquet)).plan(&[("n", "VARCHAR")]);
+    assert_eq!(batches(&trial).0, [8_192, 8_192, 3_616]);
+    // One text of a dictionary, again and again; and first rows that are far longer than the others.
+    let (long, short) = ("x".repeat(200_000), "y".repeat(60_000));
+    let repeated: ArrayRef = Arc::new(StringArray::from_iter_values((0..2_000).map(|_| long.as_str())));
+    let uneven = (0..12_000).map(|row| if row < 3_000 { short.as_str() } else { "z" });
+    let uneven: ArrayRef = Arc::new(StringArray::from_iter_values(uneven));
+    for (texts, count) in [(repeated, 2_000), (uneven, 12_000)] {
+        let batch = RecordBatch::try_from_iter([("t", texts)]).unwrap();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        let trial = Trial::new(&writer.into_inner().unwrap(), options(Format::Parquet)).plan(&[("t", "VARCHAR")]);
+        let (rows, bytes) = batches(&trial);
+        assert_eq!(rows.iter().sum::<usize>(), count);
+        assert!(bytes <= 512 * 200_000, "{bytes} bytes in one of {rows:?}");
+    }
+}
