@@ -50,6 +50,9 @@ const STEP: usize = if cfg!(fuzzing) { 8 } else { 512 };
 /// What the decoder says of texts that are too long for one array.
 const OVERFLOW: &str = "index overflow";
 
+/// How many bytes there are at least, then.
+const OVERFLOWING: usize = 1 << 31;
+
 /// Looks at the footer.
 pub(crate) fn survey(input: &dyn Input) -> Result<Survey, Error> {
     let (metadata, _) = read_footer(input)?;
@@ -157,7 +160,7 @@ impl<'a> ParquetReader<'a> {
             let result = group.next(&self.failure);
             let bytes = match &result {
                 Ok(Some((rows, _))) => rows.get_array_memory_size(),
-                Err(Error::Unreadable { reason }) if reason.contains(OVERFLOW) => usize::MAX,
+                Err(Error::Unreadable { reason }) if reason.contains(OVERFLOW) => OVERFLOWING,
                 _ => 0,
             };
             let (index, done, step) = (group.index, group.done, group.step);
