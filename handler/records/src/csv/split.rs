@@ -483,7 +483,8 @@ impl Splitter {
             let left = usize::try_from(place - self.window.offset()).unwrap_or(usize::MAX);
             let bytes = self.window.bytes();
             // The last byte stays, which may be a carriage return: its line feed may follow.
-            let count = if left > bytes.len() { bytes.len() - 1 } else { left };
+            let cut = left > bytes.len() && !self.window.is_over();
+            let count = if cut { bytes.len() - 1 } else { left.min(bytes.len()) };
             self.line += count_lines(&bytes[..count]);
             self.window.consume(count);
             if self.window.offset() < place {

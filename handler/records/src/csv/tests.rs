@@ -186,6 +186,18 @@ fn a_long_record_with_line_ends_in_quotes_is_one_reject() {
 }
 
 #[test]
+fn a_quote_that_is_lost_late_in_a_long_record_ends_it_with_its_line() {
+    let letters = "x".repeat(crate::window::LIMIT + 10);
+    let text = format!("a,b\n0,ok\n\"{letters}\r\n\",\"open\n{}", "3,y\n".repeat(20));
+    let outcome = csv(&text).plan(&[("b", "VARCHAR")]).read();
+    let doubt = "may be the inside of a quoted field: the quotes at line 4 are damaged".to_owned();
+    let expected: Vec<(u64, String)> = (3..=18).map(|number| (number, doubt.clone())).collect();
+    assert_eq!(reasons(&outcome)[0], (2, "is longer than 16777216 bytes".to_owned()));
+    assert_eq!((&reasons(&outcome)[1..], outcome.records), (&expected[..], 22));
+    assert_eq!(outcome.rejects[1].line, Some(5));
+}
+
+#[test]
 fn a_lost_quote_is_not_taken_for_a_long_record() {
     let lines = "7,x\n".repeat(crate::window::LIMIT / 4 + 100_000);
     for (rest, more) in [("", 0), ("8,\"good\"\n", 1), ("8,\"bad\"ly\n", 1)] {
