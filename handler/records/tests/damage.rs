@@ -205,6 +205,8 @@ enum Layout {
     Lines,
     Array,
     Pretty,
+    /// An array whose lines are not indented.
+    Flat,
     /// Objects that follow each other: with a line end after each, with nothing between them, and each on several lines.
     Concatenated,
     Adjacent,
@@ -213,10 +215,11 @@ enum Layout {
 }
 
 impl Layout {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Lines,
         Self::Array,
         Self::Pretty,
+        Self::Flat,
         Self::Concatenated,
         Self::Adjacent,
         Self::ConcatenatedPretty,
@@ -224,7 +227,7 @@ impl Layout {
     ];
 
     fn is_array(self) -> bool {
-        matches!(self, Self::Array | Self::Pretty)
+        matches!(self, Self::Array | Self::Pretty | Self::Flat)
     }
 
     fn is_concatenated(self) -> bool {
@@ -235,6 +238,7 @@ impl Layout {
     fn write(self, entries: &[String]) -> String {
         let children = "{\"column0\": \"in\"}";
         let within = match self {
+            Self::Flat => format!("{{{},\n\"n\": [\n{children},\n{children}\n]}}", entries.join(",\n")),
             Self::Lines | Self::Array => return format!("{{{}}}", entries.join(", ")),
             Self::Concatenated | Self::Adjacent => {
                 return format!("{{{}, \"n\": [{children}, {children}]}}", entries.join(", "));
@@ -247,7 +251,7 @@ impl Layout {
     /// What stands between two records.
     fn parting(self) -> &'static str {
         match self {
-            Self::Array | Self::Pretty => ",\n",
+            Self::Array | Self::Pretty | Self::Flat => ",\n",
             Self::Adjacent | Self::AdjacentPretty => "",
             _ => "\n",
         }

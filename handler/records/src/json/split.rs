@@ -3,6 +3,8 @@
 //! A damaged element of an array ends where its brackets do, when they agree with each other on one line; else with the
 //! last line on which it was sound. A damaged value of those that follow each other ends behind the next brace that an
 //! object follows, or with its line. The lines after it that stand further to the right than records do are its rest.
+//! So are sound elements behind it, if what then comes shows that they stand in something: until that is settled they are in
+//! doubt. Where values follow each other that needs no doubt: no comma follows a record, and no bracket.
 
 use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
 
@@ -18,6 +20,13 @@ use crate::window::{LIMIT, Window};
 
 /// The part of a record that is too long which is kept.
 const KEPT: usize = if cfg!(fuzzing) { 100 } else { 64 * 1024 };
+
+/// How many sound values behind a damaged element are in doubt.
+const DOUBTFUL: usize = 16;
+
+/// How many records, and how many bytes, the first value in doubt is kept from being handed over, at most.
+const DOUBTFUL_RECORDS: usize = 64;
+const DOUBTFUL_BYTES: u64 = if cfg!(fuzzing) { 128 } else { 1024 * 1024 };
 
 /// Why a record is none, before it is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +58,15 @@ enum Between {
     LooseComma,
 }
 
+/// The values that may be parts of the damaged element before them.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    /// The first of the block's records that is one of them.
+    first: usize,
+    /// Where it stands in the object.
+    offset: u64,
+}
+
 /// Where the walk stands.
 pub(crate) struct Splitter {
     /// How many records are handed over at once, at most.
@@ -69,6 +87,10 @@ pub(crate) struct Splitter {
     indent: Option<u64>,
     /// The line on which the damaged record began whose end is not found yet.
     damage: Option<u64>,
+    /// What may be a part of it.
+    doubt: Option<Doubt>,
+    /// How many sound values came since the last damage.
+    sound: usize,
     /// Whether the last record is damaged and may have swallowed the end of the array.
     swallowed: bool,
     /// What stands before the walk since the last record.
@@ -99,6 +121,8 @@ impl Splitter {
             fresh: true,
             indent: None,
             damage: None,
+            doubt: None,
+            sound: 0,
             swallowed: false,
             between: Between::Nothing,
             passed: Passed::default(),
@@ -142,8 +166,11 @@ impl Splitter {
         }
     }
 
-    /// Whether there are records enough for a block.
+    /// Whether there are records enough for a block. Those in doubt are not parted from what may tell what they are.
     fn is_full(&self) -> bool {
+        if self.doubt.is_some() {
+            return self.is_far();
+        }
         self.spans.len() >= self.block_records || self.at >= BLOCK_BYTES
     }
 
@@ -170,6 +197,12 @@ impl Splitter {
     fn take(&mut self) -> Result<bool, Error> {
         if !self.go_to_record()? {
             return Ok(false);
+        }
+        if self.is_far() {
+            self.doubt = None;
+        }
+        if self.sound >= DOUBTFUL {
+            (self.doubt, self.damage) = (None, None);
         }
         let (start, line) = (self.at, self.line);
         let found = match self.shape {
@@ -199,7 +232,7 @@ impl Splitter {
                 self.advance(self.at + 1);
                 next = self.skip_space()?;
             }
-            if next == Some(b']') {
+            if next == Some(b']') && self.ends_array()? {
                 self.close();
                 next = self.skip_space()?;
             }
@@ -212,10 +245,63 @@ impl Splitter {
                 Ok(false)
             }
             (Shape::Over, Some(_)) => Err(Error::unreadable("something follows the JSON array")),
-            (_, Some(b']')) if self.between == Between::Comma => {
+            (_, Some(b']')) if self.between == Between::Comma && self.ends_array()? => {
                 Err(Error::unreadable("the JSON array ends after a comma"))
             }
             _ => Ok(true),
+        }
+    }
+
+    /// Whether the bracket on which the walk stands is taken for the end of the array, not for damage: nothing follows, or
+    /// another array, or others of its line would be lost with it.
+    fn ends_array(&mut self) -> Result<bool, Error> {
+        match self.find_solid(self.at + 1)? {
+            None | Some(b'[') => Ok(true),
+            Some(_) if self.damage.is_some() => Ok(false),
+            Some(_) => {
+                let Some(end) = self.find_line_end(self.at)? else { return Ok(true) };
+                Ok(self.find_solid(end)?.is_none())
+            }
+        }
+    }
+
+    /// The first byte from a position on that is no whitespace, if it is not too far away.
+    fn find_solid(&mut self, from: usize) -> Result<Option<u8>, Error> {
+        loop {
+            let rest = &self.bytes()[from..];
+            match rest.iter().position(|byte| !is_space(*byte)) {
+                Some(length) => return Ok((from + length - self.at <= LIMIT).then_some(rest[length])),
+                None if self.window.is_over() || self.is_long() => return Ok(None),
+                None => self.window.fill()?,
+            }
+        }
+    }
+
+    /// Whether the walk is too far from the first value in doubt for telling what that is.
+    fn is_far(&self) -> bool {
+        self.doubt.is_some_and(|doubt| {
+            self.spans.len() - doubt.first >= DOUBTFUL_RECORDS || self.offset() - doubt.offset > DOUBTFUL_BYTES
+        })
+    }
+
+    /// The values in doubt are parts of the damaged record, as it goes on behind them.
+    fn disbelieve(&mut self) {
+        if let (Some(doubt), Some(line)) = (self.doubt.take(), self.damage) {
+            for span in &mut self.spans[doubt.first..] {
+                span.fault = span.fault.or(Some(Fault::Rest(line)));
+            }
+        }
+    }
+
+    /// A sound object ends the damage before it; in an array only if it turns out to be no part of what is damaged.
+    fn end_damage(&mut self) {
+        self.indent = if self.fresh { Some(self.column()) } else { self.indent };
+        if self.shape == Shape::Array && self.damage.is_some() {
+            let doubt = Doubt { first: self.spans.len(), offset: self.offset() };
+            self.doubt = self.doubt.or(Some(doubt));
+            self.sound += 1;
+        } else {
+            self.damage = None;
         }
     }
 
@@ -294,12 +380,14 @@ impl Splitter {
                 Ok(end) if end == self.bytes().len() && !self.window.is_over() => self.window.fill()?,
                 Ok(end) => {
                     if let Some(wrong) = self.find_what_follows(end)? {
+                        if self.bytes().get(wrong) == Some(&b'}') {
+                            self.disbelieve();
+                        }
                         return self.end_damaged(wrong);
                     }
                     // Any other value may be a part of what is damaged.
                     if self.bytes()[self.at] == b'{' {
-                        self.damage = None;
-                        self.indent = if self.fresh { Some(self.column()) } else { self.indent };
+                        self.end_damage();
                     }
                     self.advance(end);
                     return Ok(Some(Found { end, fault: None }));
@@ -337,16 +425,20 @@ impl Splitter {
     fn end_damaged(&mut self, at: usize) -> Result<Option<Found>, Error> {
         let line = self.line;
         let from = self.find_last_own(at);
+        let element = matches!(self.bytes().get(self.at), Some(b'{' | b','));
+        if !element {
+            self.disbelieve();
+        }
         if self.shape == Shape::Array
-            && matches!(self.bytes().get(self.at), Some(b'{' | b','))
+            && element
             && let Some(end) = self.find_agreeing_end(from)?
         {
-            self.damage = None;
             self.advance(end);
             return Ok(Some(Found { end, fault: None }));
         }
         let Some(end) = self.find_damaged_end(from)? else { return Ok(None) };
-        self.damage = self.damage.or(Some(line));
+        let again = self.damage.filter(|_| !element || self.doubt.is_some());
+        (self.damage, self.sound) = (again.or(Some(line)), 0);
         self.advance(end);
         Ok(Some(Found { end, fault: None }))
     }
@@ -357,11 +449,14 @@ impl Splitter {
     }
 
     /// The last byte up to `at`, where a record is damaged, that is its own: what stands first on its line belongs to the
-    /// next one, but for what cannot begin a value where values follow each other.
+    /// next one, but for what can only go on with this one.
     fn find_last_own(&self, at: usize) -> usize {
         let bytes = self.bytes();
         let last = bytes[self.at..at].iter().rposition(|byte| !is_space(*byte)).map_or(self.at, |last| self.at + last);
-        let own = self.shape == Shape::Concatenated && bytes.get(at).is_some_and(|byte| goes_on(*byte));
+        let own = match bytes.get(at) {
+            Some(b':' | b'}') => true,
+            byte => self.shape == Shape::Concatenated && byte.is_some_and(|byte| goes_on(*byte)),
+        };
         if own || memchr(b'\n', &bytes[last..at]).is_none() { at } else { last }
     }
 
@@ -382,7 +477,10 @@ impl Splitter {
     fn pass_separator(&mut self) -> Result<bool, Error> {
         let separator = self.skip_space()?;
         if separator == Some(b']') {
-            self.close();
+            self.between = Between::Nothing;
+            if self.ends_array()? {
+                self.close();
+            }
         } else if separator.is_some() {
             self.advance(self.at + 1);
             self.between = Between::Comma;
@@ -402,6 +500,7 @@ impl Splitter {
         let (offset, before) = (self.window.offset(), self.before);
         let text = self.bytes()[..length].to_vec();
         let spans = std::mem::take(&mut self.spans);
+        self.doubt = None;
         self.window.consume(length);
         self.at = 0;
         self.before += spans.len() as u64;
@@ -417,7 +516,7 @@ impl Splitter {
         self.before += 1;
         let (array, lines) = (self.shape == Shape::Array, self.shape == Shape::Lines);
         self.between = if sound && array { Between::Element } else { Between::Nothing };
-        self.damage = (!sound && !lines).then_some(line);
+        (self.damage, self.sound) = ((!sound && !lines).then_some(line), 0);
         let spans = vec![Span { start: 0, end: text.len(), line, fault: Some(Fault::Long) }];
         Ok(Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed })
     }

@@ -133,6 +133,28 @@ fn a_damaged_element_ends_at_its_line() {
 }
 
 #[test]
+fn a_bracket_that_something_follows_is_not_the_end_of_an_array() {
+    for (text, accepted, records) in [
+        ("[\n{\"a\":1},\n]\"a\":2},\n{\"a\":3}\n]", vec!["1", "3"], 3),
+        ("[\n{\"a\":1}]\n{\"a\":2},\n{\"a\":3}\n]", vec!["1", "2", "3"], 4),
+        ("[{\"a\":1},\n{\"a\":2,\n]\"b\":1},\n{\"a\":3}]", vec!["1", "3"], 4),
+    ] {
+        let outcome = json(text).plan(&[("a", "BIGINT")]).read();
+        assert_eq!((shown(&outcome, 0), outcome.records), (accepted.into_iter().map(str::to_owned).collect(), records));
+    }
+    for text in [
+        "[{\"a\":1}]\n[{\"a\":2}]",
+        "[{\"a\":1}]\n{\"a\":2}",
+        "[{\"a\":1},\n]\n{\"a\":2}\n",
+        "[{\"a\":1}]{\"a\":2},{\"a\":3}]\n",
+        "[{\"a\":1},]\"a\":2},{\"a\":3}]\n",
+    ] {
+        let trial = json(text).plan(&[("a", "BIGINT")]);
+        assert!(matches!(read_all(&trial.input, &trial.options, &trial.plan), Err(Error::Unreadable { .. })), "{text}");
+    }
+}
+
+#[test]
 fn a_damaged_element_costs_none_of_the_others_on_its_line_however_long_that_is() {
     let many = format!("{{\"a\":\"{}\"}},", "x".repeat(1 << 20)).repeat(20);
     let text = format!("[{{\"a\":\"1\"}},{{\"a\":NaN}},{{\"a\":\"]\\q\"}},{many}{{\"a\":\"3\"}}]");
@@ -272,6 +294,36 @@ fn the_rest_of_a_damaged_record_is_told_by_its_indentation() {
         let outcome = json(&text).plan(&[("a", "BIGINT")]).read();
         assert_eq!(shown(&outcome, 0), ["1", "3", "4"], "{text}: {:?}", outcome.rejects);
     }
+}
+
+#[test]
+fn parts_of_a_damaged_element_are_no_records_where_lines_are_not_indented() {
+    let kids = |count: u32| (1..=count).map(|id| format!("{{\"id\":7{id}}}")).collect::<Vec<_>>().join(",\n");
+    for damaged in [
+        "{\"id\":bad,\n\"kid\":\n{\"id\":7},\n\"z\":1}".to_owned(),
+        "{\"id\":bad,\n\"kid\":\n{\"id\":7}\n}".to_owned(),
+        format!("{{\"id\":bad,\n\"kids\":[\n{}\n]}}", kids(3)),
+        format!("{{\"id\":9,\n\"kids:[\n{}\n],\n\"z\":1}}", kids(15)),
+        format!("{{\"id\":9,\n\"kids\":\n{}\n]\n}}", kids(4)),
+        format!("{{\"id\":9,\n\"kids\"[\n{}\n]\n,\"z\":[{{\"id\":70}}]}}", kids(4)),
+    ] {
+        let sound = |from: u32| (from..from + 20).map(|id| format!("{{\"id\":{id}}}")).collect::<Vec<_>>().join(",\n");
+        for text in [
+            format!("[\n{damaged},\n{{\"id\":2}}\n]"),
+            format!("[\n{},\n{damaged},\n{}\n]\n\n", sound(100), sound(200)),
+            format!("[\n{damaged},\n{{\"id\":2}},\n{damaged},\n{damaged},\n{}\n,{damaged}\n]", sound(100)),
+        ] {
+            let outcome = json(&text).plan(&[("id", "BIGINT")]).read();
+            let accepted = shown(&outcome, 0);
+            assert!(accepted.iter().all(|id| !id.starts_with('7')), "{text}: {accepted:?}");
+            let meant = (100..120).chain(200..220).filter(|id| text.contains(&format!("{{\"id\":{id}}}")));
+            assert!(meant.clone().all(|id| accepted.contains(&id.to_string())), "{text}: {accepted:?}");
+        }
+    }
+    let text = format!("[\n{{\"id\":bad,\n\"kids\":[\n{}\n]}},\n{{\"id\":2}}\n]", kids(2));
+    let outcome = json(&text).plan(&[("id", "BIGINT")]).read();
+    assert_eq!(shown(&outcome, 0), ["2"]);
+    assert_eq!(reasons(&outcome)[2], (3, "is a part of the damaged record at line 2".to_owned()));
 }
 
 #[test]
