@@ -425,7 +425,7 @@ impl Splitter {
     fn end_damaged(&mut self, at: usize) -> Result<Option<Found>, Error> {
         let line = self.line;
         let from = self.find_last_own(at);
-        let element = matches!(self.bytes().get(self.at), Some(b'{' | b','));
+        let element = matches!(self.bytes().get(self.at), Some(b'{' | b'[' | b','));
         if !element {
             self.disbelieve();
         }
@@ -449,9 +449,12 @@ impl Splitter {
     }
 
     /// The last byte up to `at`, where a record is damaged, that is its own: what stands first on its line belongs to the
-    /// next one, but for what can only go on with this one.
+    /// next one, but for what can only go on with this one. An array in the array is no record, and may have taken others.
     fn find_last_own(&self, at: usize) -> usize {
         let bytes = self.bytes();
+        if self.shape == Shape::Array && bytes.get(self.at) == Some(&b'[') {
+            return self.at;
+        }
         let last = bytes[self.at..at].iter().rposition(|byte| !is_space(*byte)).map_or(self.at, |last| self.at + last);
         let own = match bytes.get(at) {
             Some(b':' | b'}') => true,

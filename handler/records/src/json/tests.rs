@@ -133,10 +133,12 @@ fn a_damaged_element_ends_at_its_line() {
 }
 
 #[test]
-fn a_bracket_that_something_follows_is_not_the_end_of_an_array() {
+fn one_bracket_too_many_costs_none_of_the_other_elements() {
     for (text, accepted, records) in [
         ("[\n{\"a\":1},\n]\"a\":2},\n{\"a\":3}\n]", vec!["1", "3"], 3),
         ("[\n{\"a\":1}]\n{\"a\":2},\n{\"a\":3}\n]", vec!["1", "2", "3"], 4),
+        ("[\n{\"a\":1},\n[{\"a\":2},\n{\"a\":3},\n{\"a\":4}\n]", vec!["1", "3", "4"], 4),
+        ("[\n[1],{\"a\":1},[[2]]\n,[\n{\"a\":3}\n]", vec!["1", "3"], 5),
         ("[{\"a\":1},\n{\"a\":2,\n]\"b\":1},\n{\"a\":3}]", vec!["1", "3"], 4),
     ] {
         let outcome = json(text).plan(&[("a", "BIGINT")]).read();
@@ -320,6 +322,8 @@ fn parts_of_a_damaged_element_are_no_records_where_lines_are_not_indented() {
             assert!(meant.clone().all(|id| accepted.contains(&id.to_string())), "{text}: {accepted:?}");
         }
     }
+    let nested = json(&format!("[\n[\n{}\n],\n[{}]\n]", kids(30), kids(30))).plan(&[("id", "BIGINT")]).read();
+    assert_eq!((shown(&nested, 0).len(), nested.records), (0, 2));
     let text = format!("[\n{{\"id\":bad,\n\"kids\":[\n{}\n]}},\n{{\"id\":2}}\n]", kids(2));
     let outcome = json(&text).plan(&[("id", "BIGINT")]).read();
     assert_eq!(shown(&outcome, 0), ["2"]);
