@@ -26,6 +26,7 @@ use crate::text::blank_out;
 use crate::window::LIMIT;
 
 mod brackets;
+mod damage;
 pub(crate) mod scan;
 mod shape;
 mod split;
