@@ -80,8 +80,8 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_accounted_for_as_json(bytes in json_like(), sizes in prop::collection::vec(1_usize..8, 1..5)) {
-        check_any_bytes(&bytes, &Options { format: Format::Json, ..Options::default() }, sizes);
+    fn any_bytes_are_accounted_for_as_json(bytes in json_like(), concatenated: bool, sizes in prop::collection::vec(1_usize..8, 1..5)) {
+        check_any_bytes(&bytes, &Options { format: Format::Json, concatenated, ..Options::default() }, sizes);
     }
 
     #[test]
@@ -109,7 +109,10 @@ proptest! {
     fn no_byte_is_passed_over(csv in csv_like(), json in json_like()) {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).replace(['\0', '\u{feff}'], "");
         check_tiling(&text(csv), &Options { header: false, ..Options::default() }, b"\r\n");
-        check_tiling(&text(json), &Options { format: Format::Json, ..Options::default() }, b" \t\r\n,[]");
+        let json = text(json);
+        for concatenated in [false, true] {
+            check_tiling(&json, &Options { format: Format::Json, concatenated, ..Options::default() }, b" \t\r\n,[]");
+        }
     }
 
     #[test]
