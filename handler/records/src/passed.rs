@@ -11,7 +11,7 @@ pub struct Passed {
     pub comment_lines: u64,
     /// Lines with nothing on them.
     pub blank_lines: u64,
-    /// Records that repeat the header, byte for byte.
+    /// Records that repeat the header, byte for byte (a byte order mark before it aside).
     pub repeated_headers: u64,
 }
 
