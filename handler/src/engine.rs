@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use duckdb::Connection;
+use duckdb::core::{LogicalTypeHandle, LogicalTypeId};
+use duckdb::{Connection, Statement};
 use serde_json::Value;
 
 use crate::error::{Error, Fault, Result};
@@ -132,18 +133,41 @@ impl Engine {
         self.connection.execute_batch(&statement).map_err(sql_error(&format!("relation {zone}.{name}")))
     }
 
+    /// Begins a SELECT. `what` names it in errors.
+    ///
+    /// # Errors
+    /// [`Error::Sql`].
+    fn rows(&self, what: &str, sql: &str) -> Result<Rows<'_>> {
+        let mut statement = self.connection.prepare(sql).map_err(sql_error(what))?;
+        drop(statement.stream_arrow([]).map_err(sql_error(what))?);
+        Ok(Rows { statement, what: what.to_owned() })
+    }
+
+    /// Begins a SELECT whose rows are stored: no type of theirs loses anything on the way, and names that come twice are told
+    /// apart.
+    ///
+    /// # Errors
+    /// [`Error::Sql`]; [`Error::Columns`] for a type that cannot be stored exactly.
+    pub fn exact_rows(&self, what: &str, sql: &str) -> Result<Rows<'_>> {
+        let rows = self.rows(what, &format!("SELECT * FROM ({sql}\n)"))?;
+        for (column, field) in rows.schema().fields().iter().enumerate() {
+            if let Some(data_type) = find_lossy(&rows.statement.column_logical_type(column)) {
+                let reason = format!("{data_type} cannot be stored exactly; cast it to VARCHAR");
+                let source = arrow::error::ArrowError::NotYetImplemented(reason);
+                return Err(Error::Columns { what: format!("{what}: column {:?}", field.name()), source });
+            }
+        }
+        Ok(rows)
+    }
+
     /// Runs a SELECT and hands on its batches as they come. `what` names it in errors.
     ///
     /// # Errors
     /// [`Error::Sql`], also for failures in the middle; whatever `take` returns.
-    pub fn select(&self, what: &str, sql: &str, mut take: impl FnMut(RecordBatch) -> Result<()>) -> Result<SchemaRef> {
-        let mut statement = self.connection.prepare(sql).map_err(sql_error(what))?;
-        // The iterator panics where a later chunk fails; stepping by hand returns the error.
-        drop(statement.stream_arrow([]).map_err(sql_error(what))?);
-        while let Some(rows) = statement.step().map_err(sql_error(what))? {
-            take(RecordBatch::from(&rows))?;
-        }
-        Ok(statement.schema())
+    pub fn select(&self, what: &str, sql: &str, take: impl FnMut(RecordBatch) -> Result<()>) -> Result<SchemaRef> {
+        let mut rows = self.rows(what, sql)?;
+        rows.take(take)?;
+        Ok(rows.schema())
     }
 
     /// The whole result of a SELECT that is known to be small.
@@ -164,30 +188,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Sql`] when it does not bind.
     pub fn columns(&self, what: &str, sql: &str) -> Result<SchemaRef> {
-        let schema = self.select(what, &format!("SELECT * FROM ({sql}\n) LIMIT 0"), |_| Ok(()))?;
-        let types = format!("{:?}", schema.fields());
-        if LOSSY_IN_ARROW.iter().any(|name| types.contains(name)) {
-            self.refuse_lossy(what, sql)?;
-        }
-        Ok(schema)
-    }
-
-    /// Refuses types whose values are others when they have become Arrow's.
-    fn refuse_lossy(&self, what: &str, sql: &str) -> Result<()> {
-        let describe = format!("SELECT column_name, column_type FROM (DESCRIBE {sql}\n)");
-        self.select(what, &describe, |batch| {
-            let (names, types) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
-            for (name, data_type) in names.iter().flatten().zip(types.iter().flatten()) {
-                let mut words = data_type.split(|letter: char| !letter.is_ascii_alphanumeric());
-                if words.any(|word| LOSSY.contains(&word)) || data_type.contains("TIME WITH TIME ZONE") {
-                    let reason = format!("{data_type} cannot be stored exactly; cast it to VARCHAR");
-                    let source = arrow::error::ArrowError::NotYetImplemented(reason);
-                    return Err(Error::Columns { what: format!("{what}: column {name:?}"), source });
-                }
-            }
-            Ok(())
-        })
-        .map(|_| ())
+        self.exact_rows(what, &format!("FROM ({sql}\n) LIMIT 0")).map(|rows| rows.schema())
     }
 
     /// How a SELECT would be done, as `DuckDB`'s JSON; nothing where it does not tell.
@@ -217,6 +218,31 @@ impl Engine {
         let tree = Arc::new(tree);
         self.trees.borrow_mut().insert(sql.to_owned(), Arc::clone(&tree));
         Ok(tree)
+    }
+}
+
+/// The rows of a SELECT that has begun.
+pub struct Rows<'e> {
+    statement: Statement<'e>,
+    what: String,
+}
+
+impl Rows<'_> {
+    /// Their columns.
+    pub fn schema(&self) -> SchemaRef {
+        self.statement.schema()
+    }
+
+    /// Hands on the batches as they come.
+    ///
+    /// # Errors
+    /// [`Error::Sql`], also for failures in the middle; whatever `take` returns.
+    pub fn take(&mut self, mut take: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+        // The iterator panics where a later chunk fails; stepping by hand returns the error.
+        while let Some(rows) = self.statement.step().map_err(sql_error(&self.what))? {
+            take(RecordBatch::from(&rows))?;
+        }
+        Ok(())
     }
 }
 
@@ -261,10 +287,19 @@ pub fn text_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// Arrow types behind which a `DuckDB` type may stand that Arrow has not got.
-const LOSSY_IN_ARROW: [&str; 4] = ["Decimal128(38, 0)", "Binary", "Time64", "Time32"];
-/// `DuckDB` types that Arrow has not got.
-const LOSSY: [&str; 4] = ["UHUGEINT", "BIT", "BIGNUM", "VARINT"];
+/// `DuckDB` types whose values are others when they have become Arrow's, which has no such types.
+const LOSSY: [(LogicalTypeId, &str); 4] = [
+    (LogicalTypeId::UHugeint, "UHUGEINT"),
+    (LogicalTypeId::Bit, "BIT"),
+    (LogicalTypeId::Bignum, "BIGNUM"),
+    (LogicalTypeId::TimeTZ, "TIME WITH TIME ZONE"),
+];
+
+/// The type among [`LOSSY`] that a type is or has in it.
+fn find_lossy(data_type: &LogicalTypeHandle) -> Option<&'static str> {
+    let own = LOSSY.iter().find(|(id, _)| *id == data_type.id()).map(|(_, name)| *name);
+    own.or_else(|| (0..data_type.num_children()).find_map(|child| find_lossy(&data_type.child(child))))
+}
 
 /// How `DuckDB` begins its messages about the machine, and about SQL that does not parse or bind; all others are about
 /// values.

@@ -285,11 +285,13 @@ impl Refresh<'_> {
         let what = format!("model {}", model.name);
         let needed = Needed::Seen(tree, scope);
         Upstream::of_sql(&self.run.project, model).define(engine, &self.run.project, (self.pinned, needed))?;
-        let schema = stored_schema(&engine.columns(&what, &model.sql)?.as_ref().clone())?;
+        let mut rows = engine.exact_rows(&what, &model.sql)?;
+        let schema = stored_schema(&rows.schema())?;
         // Another layout cannot be mixed with what stands.
         let same =
             self.former.is_some_and(|former| former.schema == schema && former.partition_by == model.partition_by);
         if scope.is_some() && !same {
+            drop(rows);
             return self.compute(engine, (tree, None));
         }
         let unique = uuid::Uuid::new_v4().simple().to_string();
@@ -300,7 +302,8 @@ impl Refresh<'_> {
             partition_by: model.partition_by.clone(),
         };
         let mut writer = DataFileWriter::new(target);
-        let written = write_all(engine, (&what, &model.sql), &schema, &mut writer);
+        let store = |batch: &RecordBatch| stored_batch(batch, &schema).map_err(Error::columns(&what));
+        let written = rows.take(|batch| writer.write(&store(&batch)?));
         let add = writer.finish()?;
         if let Err(error) = written {
             self.run.lake.discard(&self.table.name, &add)?;
@@ -362,16 +365,6 @@ impl Refresh<'_> {
             .await?;
         Ok(snapshot.filter(|_| committed).map(|snapshot| snapshot.version))
     }
-}
-
-fn write_all(
-    engine: &Engine,
-    (what, sql): (&str, &str),
-    schema: &SchemaRef,
-    writer: &mut DataFileWriter,
-) -> Result<()> {
-    let store = |batch: &RecordBatch| stored_batch(batch, schema).map_err(Error::columns(what));
-    engine.select(what, sql, |batch| writer.write(&store(&batch)?)).map(|_| ())
 }
 
 fn verdict_path(name: &str) -> String {
