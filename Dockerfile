@@ -21,7 +21,7 @@ COPY ${BOOTSTRAP} /var/runtime/bootstrap
 
 # The same C library as in Lambda, so that nothing newer is asked for.
 FROM public.ecr.aws/amazonlinux/amazonlinux:2023 AS build
-RUN dnf install --assumeyes gcc-c++ libstdc++-static tar gzip && dnf clean all
+RUN dnf install --assumeyes gcc-c++ libstdc++-static make diffutils tar gzip && dnf clean all
 RUN curl --proto '=https' --tlsv1.2 --silent --show-error --fail https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain none
 ENV PATH=/root/.cargo/bin:${PATH}
 WORKDIR /source
