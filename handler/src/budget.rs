@@ -69,15 +69,17 @@ impl Budget {
         self.check(key)
     }
 
+    /// Whether there is no time for reading any more.
+    pub fn is_over(&self) -> bool {
+        self.end_of_reading().is_some_and(|end| Instant::now() >= end)
+    }
+
     /// Whether there still is time for reading.
     ///
     /// # Errors
     /// [`Error::OutOfTime`].
     pub fn check(&self, key: &str) -> Result<(), Error> {
-        match self.end_of_reading() {
-            Some(end) if Instant::now() >= end => Err(Error::OutOfTime { key: key.to_owned() }),
-            _ => Ok(()),
-        }
+        if self.is_over() { Err(Error::OutOfTime { key: key.to_owned() }) } else { Ok(()) }
     }
 }
 

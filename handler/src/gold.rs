@@ -138,8 +138,7 @@ fn stand(run: &Run, looked: Option<Looked>) -> Result<HashMap<String, Standing>>
 }
 
 fn failed(model: &Model, reason: String) -> GoldEntry {
-    let (table, reason) = (model.name.clone(), Some(reason));
-    GoldEntry { table, version: None, status: GoldStatus::Failed, reason, warnings: Vec::new(), is_too_large: false }
+    GoldEntry { reason: Some(reason), ..GoldEntry::new(&model.name, None, GoldStatus::Failed) }
 }
 
 /// Refreshes one table. `looked`: how it stood, where it and then its inputs were looked at already.
@@ -174,10 +173,7 @@ async fn settle(
 ) -> Result<Option<GoldEntry>> {
     let version = standing.snapshot.as_ref().map(|standing| standing.version);
     let name = &upstream.model.name;
-    let entry = |version, status, reason| {
-        let warnings = Vec::new();
-        Ok(Some(GoldEntry { table: name.clone(), version, status, reason, warnings, is_too_large: false }))
-    };
+    let entry = |version, status, reason| Ok(Some(GoldEntry { reason, ..GoldEntry::new(name, version, status) }));
     if standing.snapshot.as_deref().and_then(|standing| recorded(&standing.properties)).as_ref() == Some(inputs) {
         return entry(version, GoldStatus::Fresh, None);
     }
@@ -202,8 +198,7 @@ async fn settle(
     run.engine()?.release();
     match refreshed {
         Ok(Some((version, warnings))) => {
-            let (table, version, status) = (name.clone(), Some(version), GoldStatus::Refreshed);
-            Ok(Some(GoldEntry { table, version, status, reason: None, warnings, is_too_large: false }))
+            Ok(Some(GoldEntry { warnings, ..GoldEntry::new(name, Some(version), GoldStatus::Refreshed) }))
         }
         Ok(None) => Ok(None),
         Err(error) if withholds(&error) => {

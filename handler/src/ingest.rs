@@ -150,7 +150,7 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
     let gold = match walk.latest.take() {
         Some(gold) => gold,
         // There is no time to look at it, and nothing was done that it has not seen.
-        None if run.budget.check("").is_err() => Vec::new(),
+        None if run.budget.is_over() => Vec::new(),
         None => walk.refresh_gold().await?,
     };
     walk.retell(&gold);
@@ -468,7 +468,7 @@ impl Walk<'_> {
 /// Publishes the groups, some side by side where that means to wait for requests side by side.
 fn publish_all(run: &Run, again: bool, groups: Vec<Vec<Claimed>>) -> Vec<(Source<'_>, Vec<Claimed>, Result<Outcome>)> {
     let lanes = run.lake.width().min(groups.len()).min(SOURCES);
-    let (part, project, runtime) = (run.part(lanes), &*run.project, Handle::current());
+    let (project, runtime) = (&*run.project, Handle::current());
     let one = |run: &Run, group: &Vec<Claimed>| {
         let nowhere = || Source { table: String::new(), declared: None, models: Vec::new(), refused: None };
         let source = group.first().map(|first| Source::of_key(project, &first.key));
@@ -479,7 +479,10 @@ fn publish_all(run: &Run, again: bool, groups: Vec<Vec<Claimed>>) -> Vec<(Source
     let published = block_in_place(|| match lanes {
         // In this thread, with the `DuckDB` that is there.
         0 | 1 => groups.iter().map(|group| one(run, group)).collect(),
-        _ => parallel(lanes, &groups, |group| one(&part.work(), group)),
+        _ => {
+            let part = run.part(lanes);
+            parallel(lanes, &groups, |group| one(&part.work(), group))
+        }
     });
     groups.into_iter().zip(published).map(|(group, (source, outcome))| (source, group, outcome)).collect()
 }

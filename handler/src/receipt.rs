@@ -56,6 +56,14 @@ pub struct GoldEntry {
     pub is_too_large: bool,
 }
 
+impl GoldEntry {
+    /// A table of which nothing else is to be said.
+    pub fn new(table: &str, version: Option<u64>, status: GoldStatus) -> Self {
+        let (table, reason, warnings) = (table.to_owned(), None, Vec::new());
+        Self { table, version, status, reason, warnings, is_too_large: false }
+    }
+}
+
 /// How a gold table stands to its inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -154,23 +154,12 @@ impl Run {
     /// # Errors
     /// As [`Engine::open`]; a seed that cannot be read.
     pub fn engine(&self) -> Result<&Engine> {
-        if let Some(engine) = self.engine.get() {
-            return Ok(engine);
-        }
-        let engine = self.engine.get_or_prepare(|ahead| match ahead {
-            Some(engine) => with_seeds(engine, &self.lake, &self.project),
-            None => self.new_engine(self.settings.threads),
-        })?;
-        engine.stop_at(self.budget.end());
-        Ok(engine)
-    }
-
-    /// Another `DuckDB` for a worker thread.
-    ///
-    /// # Errors
-    /// As [`Run::engine`].
-    pub fn new_engine(&self, threads: usize) -> Result<Engine> {
-        new_engine(&self.lake, &self.project, &self.settings, threads)
+        self.engine.get_or_prepare(|ahead| {
+            let start = || Engine::open(&self.lake, &self.settings, self.settings.threads);
+            let engine = with_seeds(ahead.map_or_else(start, Ok)?, &self.lake, &self.project)?;
+            engine.stop_at(self.budget.end());
+            Ok(engine)
+        })
     }
 
     /// Part of fencing: a run whose project is no longer in force publishes nothing. That it was in force after `since`,

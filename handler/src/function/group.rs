@@ -128,14 +128,7 @@ mod tests {
 
     #[test]
     fn a_refresh_fails_by_a_table_that_failed_and_not_by_one_that_is_withheld() {
-        let entry = |status| GoldEntry {
-            table: "days".to_owned(),
-            version: None,
-            status,
-            reason: Some("why".to_owned()),
-            warnings: Vec::new(),
-            is_too_large: false,
-        };
+        let entry = |status| GoldEntry { reason: Some("why".to_owned()), ..GoldEntry::new("days", None, status) };
         let failure = |status| {
             let summary = Summary { gold: vec![entry(status)], ..Summary::default() };
             Wanted { refresh: true, ..Wanted::default() }.failure(&summary).map(|failure| failure.reason)

@@ -10,7 +10,7 @@ use super::group::{Part, Wanted, groups};
 use super::told::{Lines, tell};
 use super::{Answer, Failure, Function, Report};
 use crate::budget::Budget;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Asked, Invocation, Message};
 use crate::gold;
 use crate::ingest::{Request, Summary, ingest};
@@ -88,7 +88,10 @@ impl<'a> Shift<'a> {
             return Ok((Summary::default(), vec![None; group.len()]));
         }
         // Where time is over, even to begin takes longer than there is.
-        self.budget.check(&group.iter().flat_map(|part| part.asked.clone().told()).collect::<Vec<_>>().join(", "))?;
+        if self.budget.is_over() {
+            let asked = group.iter().flat_map(|part| part.asked.clone().told());
+            return Err(Error::OutOfTime { key: asked.collect::<Vec<_>>().join(", ") }.into());
+        }
         let run = match self.run.take() {
             Some(run) => run,
             None => self.function.begin(self.budget)?,

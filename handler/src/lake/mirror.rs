@@ -119,16 +119,18 @@ fn remove(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK, Mirror};
+    use super::{BLOCK, Local, Mirror};
+
+    fn make(mirror: &Mirror, name: &str) -> Local {
+        std::fs::write(mirror.path(name), "123456").unwrap();
+        mirror.keep(name, 6).unwrap()
+    }
 
     #[test]
     fn the_least_recently_used_copy_goes_and_one_in_use_stays() {
         let folder = tempfile::tempdir().unwrap();
         let mirror = Mirror::new(folder.path().to_owned(), BLOCK + 10);
-        let make = |name: &str| {
-            std::fs::write(mirror.path(name), "123456").unwrap();
-            mirror.keep(name, 6).unwrap()
-        };
+        let make = |name| make(&mirror, name);
         let in_use = make("a");
         drop(make("b"));
         drop(make("c"));
@@ -144,10 +146,7 @@ mod tests {
     fn a_copy_that_was_made_twice_is_in_use_as_long_as_one_of_both() {
         let folder = tempfile::tempdir().unwrap();
         let mirror = Mirror::new(folder.path().to_owned(), 0);
-        let make = |name: &str| {
-            std::fs::write(mirror.path(name), "123456").unwrap();
-            mirror.keep(name, 6).unwrap()
-        };
+        let make = |name| make(&mirror, name);
         let first = make("a");
         drop(make("a"));
         drop(make("b"));

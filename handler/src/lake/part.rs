@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
 use super::s3::{CHUNK, LANES, Pin, S3, broken, ranges};
@@ -18,9 +19,6 @@ pub const LARGE: u64 = 8 << 20;
 /// Bytes of the end that are fetched first: most footers are shorter.
 const END: u64 = 64 << 10;
 
-/// What stands behind the footer: its length and four letters.
-const TAIL: usize = 8;
-
 /// Bytes between two columns that are fetched with them: a request of its own takes as long.
 const GAP: u64 = 256 << 10;
 
@@ -30,17 +28,15 @@ const GAP: u64 = 256 << 10;
 /// # Errors
 /// [`Error::S3`]; [`Error::Io`].
 pub async fn fetch(s3: &S3, (pin, length): (&Pin, u64), columns: &Columns, file: &File) -> Result<Option<u64>> {
-    let damaged = |reason: &str| broken(&pin.at, reason.to_owned());
+    let damaged = |error: ParquetError| broken(&pin.at, error);
     let mut end = s3.range(pin, (length.saturating_sub(END), length)).await?;
-    let footer = end.last_chunk::<TAIL>().filter(|tail| tail.ends_with(b"PAR1"));
-    let footer = footer.ok_or_else(|| damaged("it does not end as Parquet does"))?;
-    let footer = u32::from_le_bytes([footer[0], footer[1], footer[2], footer[3]]) as usize;
-    if footer + TAIL > end.len() {
-        let start = length.checked_sub((footer + TAIL) as u64);
-        end = s3.range(pin, (start.ok_or_else(|| damaged("its footer is longer than itself"))?, length)).await?;
+    let mut reader = ParquetMetaDataReader::new();
+    if let Err(error) = reader.try_parse_sized(&end, length) {
+        let ParquetError::NeedMoreData(needed) = error else { return Err(damaged(error)) };
+        end = s3.range(pin, (length.saturating_sub(needed as u64), length)).await?;
+        reader.try_parse_sized(&end, length).map_err(damaged)?;
     }
-    let footer = &end[end.len() - TAIL - footer..end.len() - TAIL];
-    let metadata = ParquetMetaDataReader::decode_metadata(footer).map_err(|error| damaged(&error.to_string()))?;
+    let metadata = reader.finish().map_err(damaged)?;
     let Some(wanted) = places(&metadata, columns) else { return Ok(None) };
     let fetched = end.len() as u64 + wanted.iter().map(|(from, to)| to - from).sum::<u64>();
     if fetched > length / 2 {

@@ -215,26 +215,32 @@ fn old_timestamps_in_lists_and_structs_reach_the_year_9999() {
     );
 }
 
-#[test]
-fn no_digit_of_an_old_timestamp_is_cut() {
-    use ::parquet::data_type::{Int96, Int96Type};
+/// A column of a schema, and the same one in a struct, with a NULL and these values.
+fn behind_a_null<T: ::parquet::data_type::DataType>(schema: &str, values: &[T::T]) -> Trial {
     use ::parquet::file::writer::SerializedFileWriter;
     use ::parquet::schema::parser::parse_message_type;
 
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for present in [1, 2] {
+        let mut column = group.next_column().unwrap().unwrap();
+        let levels: Vec<i16> = std::iter::once(0).chain(values.iter().map(|_| present)).collect();
+        column.typed::<T>().write_batch(values, Some(&levels), None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    Trial::new(&writer.into_inner().unwrap(), options(Format::Parquet))
+}
+
+#[test]
+fn no_digit_of_an_old_timestamp_is_cut() {
+    use ::parquet::data_type::{Int96, Int96Type};
+
     let read = |days: &[(u32, u32)], data_type| {
-        let schema = "message m { optional int96 t; optional group s { optional int96 t; } }";
-        let schema = Arc::new(parse_message_type(schema).unwrap());
-        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
         let values: Vec<Int96> = days.iter().map(|(day, time)| Int96::from(vec![*time, 0, *day])).collect();
-        let mut group = writer.next_row_group().unwrap();
-        for present in [1, 2] {
-            let mut column = group.next_column().unwrap().unwrap();
-            let levels: Vec<i16> = std::iter::once(0).chain(days.iter().map(|_| present)).collect();
-            column.typed::<Int96Type>().write_batch(&values, Some(&levels), None).unwrap();
-            column.close().unwrap();
-        }
-        group.close().unwrap();
-        let trial = Trial::new(&writer.into_inner().unwrap(), options(Format::Parquet));
+        let schema = "message m { optional int96 t; optional group s { optional int96 t; } }";
+        let trial = behind_a_null::<Int96Type>(schema, &values);
         trial.plan(&[("t", data_type), ("s", &format!("STRUCT(t {data_type})"))]).read()
     };
     let (today, before_1970, last) = (2_460_312, 2_440_587, 5_373_484);
@@ -370,26 +376,13 @@ fn what_is_rescued_is_told_exactly() {
 #[test]
 fn an_interval_keeps_its_months() {
     use ::parquet::data_type::{FixedLenByteArray, FixedLenByteArrayType};
-    use ::parquet::file::writer::SerializedFileWriter;
-    use ::parquet::schema::parser::parse_message_type;
 
     let schema = "message m { optional fixed_len_byte_array(12) v (INTERVAL);
         optional group s { optional fixed_len_byte_array(12) v (INTERVAL); } }";
     let write = |intervals: &[[u32; 3]]| {
-        let mut writer =
-            SerializedFileWriter::new(Vec::new(), Arc::new(parse_message_type(schema).unwrap()), Arc::default())
-                .unwrap();
         let bytes = |parts: &[u32; 3]| FixedLenByteArray::from(parts.map(u32::to_le_bytes).concat());
         let values: Vec<FixedLenByteArray> = intervals.iter().map(bytes).collect();
-        let mut group = writer.next_row_group().unwrap();
-        for present in [1, 2] {
-            let mut column = group.next_column().unwrap().unwrap();
-            let levels: Vec<i16> = std::iter::once(0).chain(intervals.iter().map(|_| present)).collect();
-            column.typed::<FixedLenByteArrayType>().write_batch(&values, Some(&levels), None).unwrap();
-            column.close().unwrap();
-        }
-        group.close().unwrap();
-        Trial::new(&writer.into_inner().unwrap(), options(Format::Parquet))
+        behind_a_null::<FixedLenByteArrayType>(schema, &values)
     };
     let sound = [[14, 0, 0], [1, 2, 3000], [0, 0, 0], [2_147_483_647, 2_147_483_647, u32::MAX]];
     let trial = write(&sound);
