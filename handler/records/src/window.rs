@@ -12,7 +12,7 @@ use crate::text::open_text;
 pub(crate) const LIMIT: usize = if cfg!(fuzzing) { 1024 } else { 16 * 1024 * 1024 };
 
 /// Bytes read at a time. Like all such bounds it is small for the fuzzers, so that small inputs meet it.
-const CHUNK: usize = if cfg!(fuzzing) { 64 } else { 256 * 1024 };
+pub(crate) const CHUNK: usize = if cfg!(fuzzing) { 64 } else { 256 * 1024 };
 
 /// The byte order mark in UTF-8.
 pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";

@@ -3,6 +3,7 @@ use arrow::datatypes::Int64Type;
 
 use crate::infer::Guess;
 use crate::trial::{Trial, column, options, reasons, shown, texts};
+use crate::window::CHUNK;
 use crate::{
     Depth, Error, Format, MemoryInput, Options, Passed, Plan, Ragged, Type, Unforeseen, read, read_on, survey,
 };
@@ -211,6 +212,28 @@ fn a_lost_quote_is_not_taken_for_a_long_record() {
     let headless = Options { header: false, ..Options::default() };
     let trial = Trial::new(format!("1,\"open\n{lines}").as_bytes(), headless).plan(&[("column1", "VARCHAR")]);
     assert_eq!(trial.read().rejects.len(), 17, "the first record, too");
+}
+
+#[test]
+fn where_what_was_read_ends_changes_nothing() {
+    let rest = "1,\"a\"\"b\"\r\n\r\n2,\"two\r\nlines\"\r\n#note\"\r\n3,\"a\"b\"\r\na,b\r\n4,\"open\r\n5,x\r\n\"6\",y\r\n\r7,z\"\n8,\"x\"y\r\n\"9\",\"\"";
+    let read = |padding: usize| {
+        let mut trial = csv(&format!("a,b\n0,{}\n{rest}", "x".repeat(padding))).plan(&[("b", "VARCHAR")]);
+        trial.options.comment = Some(b'#');
+        let mut reader = read(&trial.input, &trial.options, &trial.plan).unwrap();
+        let batches: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+        let mut outcome = trial.read();
+        outcome.rows = vec![outcome.rows[0].slice(1, outcome.rows[0].num_rows() - 1)];
+        for reject in &mut outcome.rejects {
+            reject.byte_offset = reject.byte_offset.map(|offset| offset - padding as u64);
+        }
+        (outcome, batches.len(), reader.passed())
+    };
+    let expected = read(1);
+    assert_eq!(expected.0.record_numbers, [1, 2, 3, 10], "{:?}", reasons(&expected.0));
+    for padding in CHUNK - rest.len() - 10..=CHUNK {
+        assert_eq!(read(padding), expected, "{padding} bytes before it");
+    }
 }
 
 #[test]
