@@ -250,3 +250,126 @@ fn render_moment(nanoseconds: i128, format: &str) -> String {
     let moment = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, fraction));
     moment.map_or_else(|| format!("{nanoseconds} ns after 1970"), |moment| moment.format(format).to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::*;
+    use arrow::buffer::OffsetBuffer;
+    use arrow::datatypes::{Field, Fields, Float16Type};
+
+    use super::*;
+
+    /// A list of all elements, in one value of each kind of list.
+    fn lists(elements: &ArrayRef) -> [ArrayRef; 3] {
+        let field = Arc::new(Field::new("element", elements.data_type().clone(), true));
+        let (length, size) = (elements.len(), i32::try_from(elements.len()).unwrap());
+        [
+            Arc::new(ListArray::new(field.clone(), OffsetBuffer::from_lengths([length]), elements.clone(), None)),
+            Arc::new(LargeListArray::new(field.clone(), OffsetBuffer::from_lengths([length]), elements.clone(), None)),
+            Arc::new(FixedSizeListArray::new(field, size, elements.clone(), None)),
+        ]
+    }
+
+    fn map(keys: ArrayRef, values: ArrayRef) -> ArrayRef {
+        let length = keys.len();
+        let field = |name: &str, array: &ArrayRef| Field::new(name, array.data_type().clone(), name == "value");
+        let fields = Fields::from(vec![field("key", &keys), field("value", &values)]);
+        let entries = StructArray::new(fields, vec![keys, values], None);
+        let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+        Arc::new(MapArray::new(field, OffsetBuffer::from_lengths([length]), entries, None, false))
+    }
+
+    #[test]
+    fn a_value_of_each_type_is_told_in_json() {
+        let half = <Float16Type as ArrowPrimitiveType>::Native::from_f32(1.5);
+        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(-3)]));
+        let words: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+        let [list, large, fixed] = lists(&numbers);
+        let pair = StructArray::from(vec![
+            (Arc::new(Field::new("n", DataType::Int32, true)), Arc::new(numbers.slice(0, 2)) as ArrayRef),
+            (Arc::new(Field::new("\"w\"", DataType::Utf8, true)), words.clone()),
+        ]);
+        let interval = IntervalMonthDayNano::new(14, -3, 1_500_000_000);
+        let cases: Vec<(ArrayRef, &str)> = vec![
+            (Arc::new(NullArray::new(1)), "null"),
+            (Arc::new(BooleanArray::from(vec![true])), "true"),
+            (Arc::new(Int8Array::from(vec![-8])), "-8"),
+            (Arc::new(Int16Array::from(vec![-1600])), "-1600"),
+            (Arc::new(Int32Array::from(vec![-320_000])), "-320000"),
+            (Arc::new(Int64Array::from(vec![i64::MIN])), "-9223372036854775808"),
+            (Arc::new(UInt8Array::from(vec![u8::MAX])), "255"),
+            (Arc::new(UInt16Array::from(vec![u16::MAX])), "65535"),
+            (Arc::new(UInt32Array::from(vec![u32::MAX])), "4294967295"),
+            (Arc::new(UInt64Array::from(vec![u64::MAX])), "18446744073709551615"),
+            (Arc::new(Float16Array::from(vec![half])), "1.5"),
+            (Arc::new(Float32Array::from(vec![0.1])), "0.1"),
+            (Arc::new(Float64Array::from(vec![0.1 + 0.2])), "0.30000000000000004"),
+            (Arc::new(Float32Array::from(vec![f32::INFINITY])), "\"inf\""),
+            (Arc::new(Float64Array::from(vec![f64::NAN])), "\"NaN\""),
+            (Arc::new(Decimal32Array::from(vec![-5]).with_precision_and_scale(9, 2).unwrap()), "-0.05"),
+            (Arc::new(Decimal64Array::from(vec![1234]).with_precision_and_scale(18, 3).unwrap()), "1.234"),
+            (Arc::new(Decimal128Array::from(vec![70]).with_precision_and_scale(38, 1).unwrap()), "7.0"),
+            (Arc::new(Date32Array::from(vec![-1])), "\"1969-12-31\""),
+            (Arc::new(Date64Array::from(vec![86_400_001])), "\"1970-01-02 00:00:00.001\""),
+            (Arc::new(Time32SecondArray::from(vec![3661])), "\"01:01:01\""),
+            (Arc::new(Time32MillisecondArray::from(vec![3_661_001])), "\"01:01:01.001\""),
+            (Arc::new(Time64MicrosecondArray::from(vec![3_661_000_001])), "\"01:01:01.000001\""),
+            (Arc::new(Time64NanosecondArray::from(vec![3_661_000_000_001])), "\"01:01:01.000000001\""),
+            (Arc::new(Time64NanosecondArray::from(vec![DAY * 1000])), "\"24:00:00\""),
+            (Arc::new(TimestampSecondArray::from(vec![-1])), "\"1969-12-31 23:59:59\""),
+            (Arc::new(TimestampMillisecondArray::from(vec![1])), "\"1970-01-01 00:00:00.001\""),
+            (Arc::new(TimestampMicrosecondArray::from(vec![1])), "\"1970-01-01 00:00:00.000001\""),
+            (Arc::new(TimestampNanosecondArray::from(vec![-1])), "\"1969-12-31 23:59:59.999999999\""),
+            (
+                Arc::new(TimestampSecondArray::from(vec![1]).with_timezone("Europe/Paris")),
+                "\"1970-01-01 00:00:01+00:00\"",
+            ),
+            (Arc::new(IntervalMonthDayNanoArray::from(vec![interval])), "\"P14M-3DT1.5S\""),
+            (Arc::new(DurationSecondArray::from(vec![90])), "\"PT90S\""),
+            (Arc::new(StringArray::from(vec!["é\"\n"])), r#""é\"\n""#),
+            (Arc::new(LargeStringArray::from(vec!["large"])), "\"large\""),
+            (Arc::new(StringViewArray::from(vec!["a view of more than 12 bytes"])), "\"a view of more than 12 bytes\""),
+            (Arc::new(BinaryArray::from(vec![&b"bytes"[..]])), "\"bytes\""),
+            (Arc::new(LargeBinaryArray::from(vec![&b"large"[..]])), "\"large\""),
+            (
+                Arc::new(BinaryViewArray::from(vec![&b"a view of more than 12 bytes"[..]])),
+                "\"a view of more than 12 bytes\"",
+            ),
+            (Arc::new(FixedSizeBinaryArray::try_from_iter([b"four"].into_iter()).unwrap()), "\"four\""),
+            (list, "[1,null,-3]"),
+            (large, "[1,null,-3]"),
+            (fixed, "[1,null,-3]"),
+            (Arc::new(pair), r#"{"n":1,"\"w\"":"a"}"#),
+            (map(words.clone(), numbers.slice(1, 2)), r#"{"a":null,"b":-3}"#),
+            (map(numbers.slice(2, 1), words.slice(1, 1)), r#"{"-3":"b"}"#),
+        ];
+        for (array, json) in cases {
+            let cell = Cell::new(array.as_ref(), 0);
+            assert_eq!((cell.to_json().as_deref(), cell.show().as_str()), (Ok(json), json), "{}", array.data_type());
+        }
+    }
+
+    #[test]
+    fn what_has_no_exact_text_is_shown_nevertheless() {
+        let no_text = Err(Misfit::Rule("is not UTF-8 text".to_owned()));
+        let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&b"a\xff"[..], b"b"]));
+        let late: ArrayRef = Arc::new(Time64NanosecondArray::from(vec![-1, DAY * 1000 + 1]));
+        let [list, ..] = lists(&bytes);
+        let keyed = map(bytes.slice(0, 1), late.slice(0, 1));
+        let cases: [(&ArrayRef, usize, Result<String, Misfit>, &str); 5] = [
+            (&bytes, 0, no_text.clone(), r#""a\\xFF""#),
+            (&list, 0, no_text.clone(), r#"["a\\xFF","b"]"#),
+            (&keyed, 0, no_text, r#"{"a\\xFF":"-1 ns of the day"}"#),
+            (&late, 0, Err(refuse_range()), "\"-1 ns of the day\""),
+            (&late, 1, Err(refuse_range()), "\"86400000000001 ns of the day\""),
+        ];
+        for (array, row, exact, shown) in cases {
+            let cell = Cell::new(array.as_ref(), row);
+            assert_eq!((cell.to_json(), cell.show().as_str()), (exact, shown));
+        }
+        let far: ArrayRef = Arc::new(Date32Array::from(vec![i32::MAX]));
+        assert_eq!(Cell::new(&far, 0).show(), "\"day 2147483647 of 1970\"");
+    }
+}

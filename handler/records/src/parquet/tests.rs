@@ -3,8 +3,8 @@ use std::sync::Arc;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::file::properties::WriterProperties;
 use arrow::array::{
-    ArrayRef, AsArray, BinaryArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray,
-    RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+    ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int32Array,
+    Int64Array, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
 use arrow::datatypes::{Date32Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
 
@@ -69,6 +69,100 @@ fn families_do_not_mix() {
     };
     let accepted = trial.plan(&[("d", "DECIMAL(3,1)"), ("d", "VARCHAR"), ("d", "DOUBLE")]).read();
     assert_eq!((0..3).map(|column| shown(&accepted, column).concat()).collect::<Vec<_>>(), ["1.5", "1.50", "1.5"]);
+}
+
+/// Each value of an array as a type: how it is shown, or what is wrong with it.
+fn convert(array: ArrayRef, data_type: &str) -> Vec<String> {
+    let outcome = parquet(vec![("v", array)]).plan(&[("v", data_type)]).read();
+    let accepted = outcome.record_numbers.iter().copied().zip(shown(&outcome, 0));
+    let refused = reasons(&outcome).into_iter().map(|(number, reason)| (number, reason.replace("column \"v\": ", "")));
+    let mut all: Vec<(u64, String)> = accepted.chain(refused).collect();
+    all.sort_unstable();
+    all.into_iter().map(|(_, text)| text).collect()
+}
+
+#[test]
+fn each_type_takes_those_that_it_holds_exactly() {
+    let decimal = |values: Vec<i128>, scale| -> ArrayRef {
+        Arc::new(Decimal128Array::from(values).with_precision_and_scale(38, scale).unwrap())
+    };
+    let integers = |values: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
+    let doubles = |values: Vec<f64>| -> ArrayRef { Arc::new(Float64Array::from(values)) };
+    let floats = |values: Vec<f32>| -> ArrayRef { Arc::new(Float32Array::from(values)) };
+    let bytes = |values: Vec<&[u8]>| -> ArrayRef { Arc::new(BinaryArray::from(values)) };
+    let texts = |values: Vec<&str>| -> ArrayRef { Arc::new(StringArray::from(values)) };
+    let moments = |values: Vec<i64>| -> ArrayRef { Arc::new(TimestampMicrosecondArray::from(values)) };
+    let uuid: &[u8] = b"\x12\x3e\x45\x67\xe8\x9b\x12\xd3\xa4\x56\x42\x66\x14\x17\x40\x00";
+    let booleans: ArrayRef = Arc::new(BooleanArray::from(vec![true, false]));
+    let days: ArrayRef = Arc::new(Date32Array::from(vec![0, i32::MAX]));
+    let cases: Vec<(ArrayRef, &str, &[&str])> = vec![
+        (booleans.clone(), "BOOLEAN", &["true", "false"]),
+        (booleans, "TINYINT", &["true is not TINYINT", "false is not TINYINT"]),
+        (integers(vec![-128, 128]), "TINYINT", &["-128", "128 is not TINYINT (out of range)"]),
+        (integers(vec![1]), "BOOLEAN", &["1 is not BOOLEAN"]),
+        (integers(vec![1, -1]), "UBIGINT", &["1", "-1 is not UBIGINT (out of range)"]),
+        (integers(vec![1, -1]), "HUGEINT", &["1", "-1"]),
+        (integers(vec![1, -1]), "UHUGEINT", &["1", "-1 is not UHUGEINT (out of range)"]),
+        (integers(vec![99, 100]), "DECIMAL(4,2)", &["99.00", "100 is not DECIMAL(4,2) (out of range)"]),
+        (
+            integers(vec![1 << 53, (1 << 53) + 1]),
+            "DOUBLE",
+            &["9007199254740992.0", "9007199254740993 is not DOUBLE (no such integer is held exactly)"],
+        ),
+        (
+            integers(vec![1 << 24, (1 << 24) + 1]),
+            "FLOAT",
+            &["16777216.0", "16777217 is not FLOAT (no such integer is held exactly)"],
+        ),
+        (integers(vec![7]), "VARCHAR", &["7"]),
+        (integers(vec![7]), "JSON", &["7"]),
+        (integers(vec![7]), "DATE", &["7 is not DATE"]),
+        (integers(vec![7]), "BLOB", &["7 is not BLOB"]),
+        (integers(vec![7]), "TIME", &["7 is not TIME"]),
+        (integers(vec![7]), "INTERVAL", &["7 is not INTERVAL"]),
+        (integers(vec![7]), "UUID", &["7 is not UUID"]),
+        (integers(vec![7]), "TIMESTAMP", &["7 is not TIMESTAMP"]),
+        (decimal(vec![150, 155], 1), "INTEGER", &["15", "15.5 is not INTEGER"]),
+        (decimal(vec![150, 155], 2), "DECIMAL(3,1)", &["1.5", "1.55 is not DECIMAL(3,1) (not exactly)"]),
+        (decimal(vec![150], 2), "DOUBLE", &["1.5"]),
+        (decimal(vec![150], 2), "FLOAT", &["1.5"]),
+        (decimal(vec![150], 2), "VARCHAR", &["1.50"]),
+        (decimal(vec![-1, 100], 0), "UHUGEINT", &["-1 is not UHUGEINT (out of range)", "100"]),
+        (doubles(vec![0.5, 0.1, f64::NAN]), "FLOAT", &["0.5", "0.1 is not FLOAT (not exactly)", "NaN"]),
+        (doubles(vec![-0.0, 1e300]), "FLOAT", &["-0.0", "1e300 is not FLOAT (not exactly)"]),
+        (floats(vec![0.1]), "DOUBLE", &["0.10000000149011612"]),
+        (floats(vec![0.1]), "VARCHAR", &["0.1"]),
+        (floats(vec![1.0]), "INTEGER", &["1.0 is not INTEGER"]),
+        (texts(vec!["1.50", "x"]), "DECIMAL(3,2)", &["1.50", "\"x\" is not DECIMAL(3,2)"]),
+        (texts(vec!["abc", "abcd"]), "VARCHAR(3)", &["abc", "\"abcd\" is not VARCHAR(3) (it is longer)"]),
+        (integers(vec![123, 1234]), "VARCHAR(3)", &["123", "1234 is not VARCHAR(3) (it is longer)"]),
+        (texts(vec!["{}", "{"]), "JSON", &["{}", "\"{\" is not JSON (it ends too early)"]),
+        (bytes(vec![b"ab", b"\xff"]), "BLOB", &["6162", "ff"]),
+        (bytes(vec![b"ab", b"\xff"]), "VARCHAR", &["ab", "\"\\\\xFF\" is not UTF-8 text"]),
+        (bytes(vec![uuid, b"short"]), "UUID", &["123e4567-e89b-12d3-a456-426614174000", "\"short\" is not UUID"]),
+        (days.clone(), "DATE", &["1970-01-01", "\"day 2147483647 of 1970\" is not DATE (out of range)"]),
+        (days.slice(0, 1), "TIMESTAMP", &["1970-01-01T00:00:00"]),
+        (days.slice(0, 1), "TIMESTAMPTZ", &["\"1970-01-01\" is not TIMESTAMP WITH TIME ZONE"]),
+        (moments(vec![1_500_000]), "TIMESTAMP_MS", &["1970-01-01T00:00:01.500"]),
+        (moments(vec![1_500_000]), "TIMESTAMP_S", &["\"1970-01-01 00:00:01.500\" is not TIMESTAMP_S (it is finer)"]),
+        (moments(vec![0]), "TIMESTAMPTZ", &["\"1970-01-01 00:00:00\" carries no time zone; declare TIMESTAMP"]),
+        (moments(vec![0]), "DATE", &["\"1970-01-01 00:00:00\" is not DATE"]),
+    ];
+    for (array, data_type, expected) in cases {
+        let from = array.data_type().clone();
+        assert_eq!(convert(array, data_type), expected, "{from} as {data_type}");
+    }
+}
+
+#[test]
+fn a_null_is_refused_where_there_must_be_a_value() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), None]));
+    for data_type in ["BIGINT", "DECIMAL(3,1)"] {
+        let mut trial = parquet(vec![("v", numbers.clone())]).plan(&[("v", data_type)]);
+        trial.plan.columns[0].not_null = true;
+        assert_eq!(reasons(&trial.read()), [(2, "column \"v\": NULL is not allowed".to_owned())]);
+    }
+    assert_eq!(convert(numbers, "DECIMAL(3,1)"), ["1.0", ""]);
 }
 
 #[test]
