@@ -98,29 +98,30 @@ impl<'w> Sample<'w> {
             first.map_or(0, |first| widths.iter().filter(|width| **width == first).count())
         };
         let scored = self.delimiters.iter().rev().map(|delimiter| (score(*delimiter), *delimiter));
-        scored.max_by_key(|(score, _)| *score).filter(|(score, _)| *score > 0).map_or(b',', |(_, best)| best)
+        scored.max_by_key(|(score, _)| *score).map_or(b',', |(_, best)| best)
     }
 
-    /// An apostrophe where some field is written in them and none in double quotes, and more records are sound with it than not.
+    /// An apostrophe where no field is written in double quotes, and more records are sound with it than not.
     fn find_quote(&self) -> u8 {
-        let written = |quote: u8| {
-            let opens = |position: usize| {
-                let ends = |byte: Option<&u8>| {
-                    byte.is_none_or(|byte| self.delimiters.contains(byte) || matches!(byte, b'\n' | b'\r'))
-                };
-                let before = position.checked_sub(1).and_then(|before| self.bytes.get(before));
-                let closes = memchr::memchr(quote, &self.bytes[position + 1..]).map(|length| position + 2 + length);
-                ends(before) && closes.is_some_and(|after| ends(self.bytes.get(after)))
-            };
-            memchr::memchr_iter(quote, self.bytes).any(opens)
-        };
-        let is_apostrophe = !written(b'"') && written(b'\'') && check_text(self.bytes).is_ok() && {
+        let is_apostrophe = !self.has_quoted(b'"') && check_text(self.bytes).is_ok() && {
             let mut records = self.records(self.find_delimiter(b'\''), b'\'');
             records.retain(|scan| scan.quotes);
             let sound = records.iter().filter(|scan| scan.fault.is_none()).count();
             sound > records.len() - sound
         };
         if is_apostrophe { b'\'' } else { b'"' }
+    }
+
+    /// Whether a field is written in quotes, whatever the delimiter is.
+    fn has_quoted(&self, quote: u8) -> bool {
+        let ends =
+            |byte: Option<&u8>| byte.is_none_or(|byte| self.delimiters.contains(byte) || matches!(byte, b'\n' | b'\r'));
+        let opens = |position: usize| {
+            let before = position.checked_sub(1).and_then(|before| self.bytes.get(before));
+            let closes = memchr::memchr(quote, &self.bytes[position + 1..]).map(|length| position + 2 + length);
+            ends(before) && closes.is_some_and(|after| ends(self.bytes.get(after)))
+        };
+        memchr::memchr_iter(quote, self.bytes).any(opens)
     }
 }
 
@@ -151,6 +152,9 @@ mod tests {
             ("a,b\n1,'tis\n2,rock 'n' roll\n3,'so'\n", ',', '"'),
             ("a,b\n1,'tis,so'\n2,'it''s'\n3,it's\n", ',', '\''),
             ("a,b\n1,'so'\n2,'tis\n", ',', '"'),
+            ("a,b\n1,'it''s'\n", ',', '\''),
+            ("a,b\n'say,\"hi',2\n'x',3\n", ',', '\''),
+            ("a,b\n'say hi\",2',2\n'x',3\n", ',', '\''),
             ("\n\na;b\n1;2\n", ';', '"'),
             ("", ',', '"'),
         ] {
@@ -174,6 +178,16 @@ mod tests {
         {
             assert_eq!(found(&text, &Options::default()), (';', '"'), "{}", &text[..20]);
         }
+    }
+
+    #[test]
+    fn no_more_is_looked_at_than_two_records_need() {
+        let late = |filler: usize| format!("a,b\n1,'x'\n{},2\n\"y\",3\n", "x".repeat(filler));
+        assert_eq!(found(&late(2000), &Options::default()), (',', '"'));
+        assert_eq!(found(&late(BYTES), &Options::default()), (',', '\''));
+        let long = |length: usize| format!("{}\n1;2\n", "x;".repeat(length / 2));
+        assert_eq!(found(&long(SIGHT - 10), &Options::default()), (';', '"'));
+        assert_eq!(found(&long(SIGHT + 10), &Options::default()), (',', '"'));
     }
 
     #[test]
