@@ -122,12 +122,12 @@ impl<'a> ParquetReader<'a> {
             let group = metadata.metadata().row_group(index);
             let chunks = guard(|| RowGroup::open(self.input, (group, &mask), self.failure.clone()))??;
             let opened = guard(|| {
-                ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
+                let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, metadata.clone())
                     .with_row_groups(vec![index])
                     .with_projection(mask)
-                    .with_batch_size(step)
-                    .with_offset(done)
-                    .build()
+                    .with_batch_size(step);
+                // With an offset no more rows are decoded than the footer states, and there may be more.
+                if done > 0 { builder.with_offset(done).build() } else { builder.build() }
             })?;
             self.failure.sort(opened)
         };

@@ -42,6 +42,7 @@ pub(super) fn read_footer(input: &dyn Input) -> Result<(ArrowReaderMetadata, Opt
     let damaged = |error: ::parquet::errors::ParquetError| damaged(&error.to_string());
     let metadata = Arc::new(guard(|| ParquetMetaDataReader::decode_metadata(&footer))?.map_err(damaged)?);
     refuse_unread(&metadata)?;
+    check_rows(&metadata)?;
     let options = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let plain = guard(|| ArrowReaderMetadata::try_new(Arc::clone(&metadata), options()))?.map_err(damaged)?;
     let halved = guard(|| Halves::of(&plain, &options()))?.map_err(damaged)?;
@@ -137,6 +138,20 @@ impl Tree {
             self.groups.pop();
         }
     }
+}
+
+/// The footer says how many rows there are once for the object and once for each row group, and how many values each column
+/// has. Where the object has none nothing is decoded, so that none can be missed.
+fn check_rows(metadata: &ParquetMetaData) -> Result<(), Error> {
+    let stated = metadata.file_metadata().num_rows();
+    let is_sound = |group: &RowGroupMetaData| {
+        group.num_rows() > 0 || (group.num_rows() == 0 && group.columns().iter().all(|column| column.num_values() == 0))
+    };
+    let add = |sum: i64, group: &RowGroupMetaData| sum.checked_add(group.num_rows()).filter(|_| is_sound(group));
+    if metadata.row_groups().iter().try_fold(0, add) == Some(stated) {
+        return Ok(());
+    }
+    Err(Error::unreadable(format!("the Parquet footer states {stated} rows, and its row groups have others")))
 }
 
 /// Refuses what is packed in a way that is not read, by name.

@@ -71,6 +71,29 @@ fn a_page_whose_checksum_does_not_verify_is_refused() {
 }
 
 #[test]
+fn no_other_number_of_rows_is_believed() {
+    // A hundred as a zigzag varint, behind what says that a number follows: of the object, of its row group, of the column.
+    const HUNDRED: [u8; 3] = [0x16, 0xc8, 0x01];
+    let bytes = write(Compression::UNCOMPRESSED);
+    let places: Vec<usize> = (0..bytes.len()).filter(|place| bytes[*place..].starts_with(&HUNDRED)).collect();
+    assert!(places.len() >= 3, "{places:?}");
+    for number in [0_u8, 1, 99, 100, 101, 200] {
+        for chosen in 1..1_usize << places.len() {
+            let mut damaged = bytes.clone();
+            for (_, place) in places.iter().enumerate().filter(|(bit, _)| chosen >> bit & 1 == 1) {
+                damaged[place + 1..place + 3].copy_from_slice(&[number << 1 | 0x80, number >> 6]);
+            }
+            let trial = Trial::new(&damaged, options(Format::Parquet)).plan(&[("f", "BIGINT")]);
+            let result = read_all(&trial.input, &trial.options, &trial.plan).map(|outcome| outcome.records);
+            // What says three times to be empty is empty.
+            let empty = number == 0 && chosen == (1 << places.len()) - 1;
+            let right = matches!(result, Ok(100) | Err(Error::Unreadable { .. })) || (empty && matches!(result, Ok(0)));
+            assert!(right, "{number} in {chosen:b}: {result:?}");
+        }
+    }
+}
+
+#[test]
 fn an_encrypted_object_is_refused_by_name() {
     for (bytes, reason) in [
         (
