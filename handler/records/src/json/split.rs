@@ -514,14 +514,17 @@ impl Splitter {
     /// Takes a record that is too long, by itself: only its beginning is kept.
     fn take_long(&mut self) -> Result<Block<Fault>, Error> {
         self.window.consume(std::mem::take(&mut self.at));
-        let text = cut_text(self.bytes(), KEPT).to_vec();
+        let mut text = cut_text(self.bytes(), KEPT).to_vec();
         let (offset, before, line) = (self.window.offset(), self.before, self.line);
         let sound = self.pass_long()? && self.find_what_follows(self.at)?.is_none();
+        // Of what is open for too long only a line is taken, which may be short.
+        let length = usize::try_from(self.window.offset() - offset).unwrap_or(usize::MAX);
+        text.truncate(length);
         self.before += 1;
         let (array, lines) = (self.shape == Shape::Array, self.shape == Shape::Lines);
         self.between = if sound && array { Between::Element } else { Between::Nothing };
         (self.damage, self.sound) = ((!sound && !lines).then_some(line), 0);
-        let spans = vec![Span { start: 0, end: text.len(), line, fault: Some(Fault::Long) }];
+        let spans = vec![Span { start: 0, end: text.len(), line, fault: (length > LIMIT).then_some(Fault::Long) }];
         Ok(Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed })
     }
 

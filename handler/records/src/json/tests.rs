@@ -282,6 +282,16 @@ fn a_record_that_is_too_long_and_damaged_ends_with_its_line() {
 }
 
 #[test]
+fn one_bracket_too_many_before_much_is_shown_alone() {
+    let rows = "{\"id\":1},\n".repeat(crate::window::LIMIT / 10 + 10);
+    let outcome = json(&format!("[\n[\n{rows}{{\"id\":2}}]\n")).plan(&[("id", "BIGINT")]).read();
+    let shown: Vec<(&str, String)> =
+        outcome.rejects.iter().map(|reject| (reject.raw.as_str(), reject.reasons.concat())).collect();
+    assert_eq!(shown, [("[\n", "is not a JSON object: it ends too early".to_owned())]);
+    assert_eq!(outcome.records, crate::window::LIMIT as u64 / 10 + 12);
+}
+
+#[test]
 fn the_rest_of_a_damaged_record_is_told_by_its_indentation() {
     let element = |number: u32| format!("  {{\n    \"a\": {number},\n    \"n\": [\n      {{\"a\": 0}}\n    ]\n  }}");
     let elements: Vec<String> = (1..=4).map(element).collect();
