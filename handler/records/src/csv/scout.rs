@@ -8,13 +8,13 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Mutex;
 
-use memchr::{memchr2, memchr3};
+use memchr::{memchr3, memrchr2};
 
 use crate::csv::scan::{Close, Dialect, Scanner};
 use crate::error::Error;
 use crate::input::Input;
 use crate::options::Options;
-use crate::window::Window;
+use crate::window::{LIMIT, Window};
 
 /// How a long record goes on. Places are those of [`Window::offset`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,14 +130,22 @@ impl Trail<'_> {
             else {
                 return Ok(false);
             };
-            one_line &= memchr2(b'\n', b'\r', &self.window.bytes()[..seen]).is_none();
-            self.window.consume(seen);
+            let line = memrchr2(b'\n', b'\r', &self.window.bytes()[..seen]).map_or(0, |end| end + 1);
+            one_line &= line == 0;
+            // The line stays on which the next quote is: a record may begin with it.
+            let passed = if one_line || (line == 0 && seen > LIMIT) { seen } else { line };
             match close {
-                Close::Unknown { .. } => self.window.fill()?,
-                Close::Broken { .. } => return Ok(one_line && self.mend()?),
-                _ => {
-                    self.window.consume(1);
+                Close::At { .. } => {
+                    self.window.consume(seen + 1);
                     return Ok(true);
+                }
+                Close::Broken { .. } => {
+                    self.window.consume(passed);
+                    return Ok(one_line && self.mend()?);
+                }
+                _ => {
+                    self.window.consume(passed);
+                    self.window.fill()?;
                 }
             }
         }

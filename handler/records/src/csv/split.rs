@@ -326,12 +326,12 @@ impl Splitter {
                 return Ok(true);
             }
         }
-        self.append((start, line), &scan, inside);
+        self.append((start, line, kept), &scan, inside);
         Ok(true)
     }
 
-    /// Appends a record, whose fields are the last ones.
-    fn append(&mut self, (start, line): (usize, u64), scan: &Scan, inside: Inside) {
+    /// Appends a record, whose fields are those behind the `kept` ones, if they are.
+    fn append(&mut self, (start, line, kept): (usize, u64, usize), scan: &Scan, inside: Inside) {
         if scan.ambiguous {
             let index = self.spans.len();
             self.ambiguous = Some(Ambiguous { index, line, doubt: self.doubt, passed: self.passed });
@@ -341,7 +341,6 @@ impl Splitter {
         if sound {
             self.pad(scan);
         } else {
-            let kept = self.count_sound(0..self.spans.len()) * self.rules.width;
             self.fields.truncate(kept);
         }
         self.anchors.push(inside == Inside::Impossible);
@@ -397,8 +396,7 @@ impl Splitter {
         let Ambiguous { index, line, doubt, passed } = to;
         self.at = self.spans[index].start;
         (self.line, self.doubt, self.passed, self.distrust) = (line, doubt, passed, true);
-        let kept = self.count_sound(0..index) * self.rules.width;
-        self.fields.truncate(kept);
+        self.fields.truncate(self.find_fields(index));
         self.spans.truncate(index);
         self.anchors.truncate(index);
     }
@@ -408,10 +406,14 @@ impl Splitter {
         if self.spans[index].fault.is_some() {
             return;
         }
-        let width = self.rules.width;
-        let from = self.fields.len() - self.count_sound(index..self.spans.len()) * width;
+        let (from, width) = (self.find_fields(index), self.rules.width);
         self.fields.drain(from..from + width);
         self.spans[index].fault = Some(Shape { fault: None, width, doubt: Some(line), long: false });
+    }
+
+    /// Where the fields of a record begin, and of those behind it, which are few.
+    fn find_fields(&self, index: usize) -> usize {
+        self.fields.len() - self.count_sound(index..self.spans.len()) * self.rules.width
     }
 
     fn count_sound(&self, range: Range<usize>) -> usize {
@@ -457,7 +459,7 @@ impl Splitter {
     /// Takes a record that is too long, by itself: only its beginning is kept.
     fn take_long(&mut self) -> Result<Block<Shape>, Error> {
         self.window.consume(std::mem::take(&mut self.at));
-        let text = cut_text(self.window.bytes(), KEPT).to_vec();
+        let mut text = cut_text(self.window.bytes(), KEPT).to_vec();
         let (offset, before, line) = (self.window.offset(), self.before, self.line);
         match self.way.take() {
             Some(Way::Ends(next)) => self.skip_to(next)?,
@@ -472,6 +474,8 @@ impl Splitter {
             }
         }
         self.before += 1;
+        let passed = self.window.offset() + self.at as u64 - offset;
+        text.truncate(usize::try_from(passed).unwrap_or(usize::MAX));
         let shape = Shape { fault: None, width: 0, doubt: None, long: true };
         let spans = vec![Span { start: 0, end: text.len(), line, fault: Some(shape) }];
         Ok(Block { text, offset, before, spans, fields: Vec::new(), passed: self.passed })
@@ -482,9 +486,10 @@ impl Splitter {
         while self.window.offset() < place && self.peek_byte()?.is_some() {
             let left = usize::try_from(place - self.window.offset()).unwrap_or(usize::MAX);
             let bytes = self.window.bytes();
-            // The last byte stays, which may be a carriage return: its line feed may follow.
+            // What may be a part of a line end stays: a line feed may follow a carriage return.
             let cut = left > bytes.len() && !self.window.is_over();
-            let count = if cut { bytes.len() - 1 } else { left.min(bytes.len()) };
+            let kept = if bytes.ends_with(b"\r\n") { 2 } else { 1 };
+            let count = if cut { bytes.len() - kept } else { left.min(bytes.len()) };
             self.line += count_lines(&bytes[..count]);
             self.window.consume(count);
             if self.window.offset() < place {

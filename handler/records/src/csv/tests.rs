@@ -199,6 +199,28 @@ fn a_quote_that_is_lost_late_in_a_long_record_ends_it_with_its_line() {
 }
 
 #[test]
+fn lines_are_counted_in_a_long_record_wherever_what_was_read_ends() {
+    let lines = "\r\n".repeat(crate::window::LIMIT);
+    for lead in ["", "x"] {
+        let outcome = csv(&format!("a,b\n1,\"{lead}{lines}\"\n3,bad,row\n")).plan(&[("b", "VARCHAR")]).read();
+        let found: Vec<Option<u64>> = outcome.rejects.iter().map(|reject| reject.line).collect();
+        assert_eq!(found, [Some(2), Some(crate::window::LIMIT as u64 + 3)], "{lead:?}");
+    }
+}
+
+#[test]
+fn a_lost_quote_hides_no_long_record_behind_it() {
+    let lines = "7,x\r\n".repeat(crate::window::LIMIT / 5 + 100_000);
+    let text = format!("a,b\n0,ok\n1,\"open\n{lines}8,\"{lines}\"\n9,z\n");
+    let outcome = csv(&text).plan(&[("b", "VARCHAR")]).read();
+    let before = crate::window::LIMIT as u64 / 5 + 100_000 + 2;
+    assert_eq!((outcome.records, outcome.rejects.len()), (before + 2, 18));
+    let long = &outcome.rejects[17];
+    assert_eq!((long.record_number, long.reasons.concat().as_str()), (before + 1, "is longer than 16777216 bytes"));
+    assert_eq!(outcome.record_numbers.last(), Some(&(before + 2)));
+}
+
+#[test]
 fn a_lost_quote_is_not_taken_for_a_long_record() {
     let lines = "7,x\n".repeat(crate::window::LIMIT / 4 + 100_000);
     for (rest, more) in [("", 0), ("8,\"good\"\n", 1), ("8,\"bad\"ly\n", 1)] {
