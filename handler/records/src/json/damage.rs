@@ -1,5 +1,7 @@
 //! Where a damaged record ends, as far as its bytes tell.
 
+use std::ops::Range;
+
 use memchr::{memchr2, memchr3};
 
 use super::scan::is_space;
@@ -37,6 +39,23 @@ fn begins_object(text: &[u8]) -> Option<bool> {
     Some(begins)
 }
 
+/// Where a key stands behind an object, perhaps behind a comma: its text, without its quotes. What closed the object was
+/// none of its own then, or what opened the next one is lost. `None` when more bytes are needed to tell.
+pub(crate) fn find_key(text: &[u8]) -> Option<Option<Range<usize>>> {
+    let mut solid = text.iter().enumerate().filter(|(_, byte)| !is_space(**byte));
+    let mut next = solid.next()?;
+    if *next.1 == b',' {
+        next = solid.next()?;
+    }
+    let (quote, b'"') = next else { return Some(None) };
+    let end = find_quote(text, quote + 1, 0)?;
+    if text[end] != b'"' {
+        return Some(None);
+    }
+    let behind = text[end + 1..].iter().find(|byte| !is_space(**byte))?;
+    Some((*behind == b':').then_some(quote + 1..end))
+}
+
 /// How long a damaged element is, up to the comma or bracket behind it.
 pub(crate) enum Measured {
     End(usize),
@@ -46,7 +65,8 @@ pub(crate) enum Measured {
     Unfinished,
 }
 
-/// Measures a damaged element, which ends before the first line end at or after `from`.
+/// Measures a damaged element, which ends before the first line end at or after `from`. A colon where nothing is open stands
+/// in an object that was closed too early.
 pub(crate) fn measure(text: &[u8], from: usize) -> Measured {
     let (mut position, mut open) = (0, Vec::new());
     while let Some(byte) = text.get(position) {
@@ -58,6 +78,8 @@ pub(crate) fn measure(text: &[u8], from: usize) -> Measured {
             },
             b'{' => open.push(b'}'),
             b'[' => open.push(b']'),
+            b':' if open.is_empty() => open.push(b'}'),
+            b',' if open.is_empty() && position < from => {}
             b',' | b']' if open.is_empty() => return Measured::End(position),
             close @ (b'}' | b']') if open.pop() != Some(*close) => return Measured::Nowhere,
             b'\n' if position >= from => return Measured::Nowhere,

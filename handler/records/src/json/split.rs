@@ -6,11 +6,13 @@
 //! So are sound elements behind it, if what then comes shows that they stand in something: until that is settled they are in
 //! doubt. Where values follow each other that needs no doubt: no comma follows a record, and no bracket.
 
+use std::ops::Range;
+
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::brackets::{Brackets, Goes};
-use super::damage::{Measured, find_parting, goes_on, measure};
-use super::scan::{Stop, is_space, scan};
+use super::damage::{Measured, find_key, find_parting, goes_on, measure};
+use super::scan::{Entry, Stop, is_space, scan};
 use crate::block::{BLOCK_BYTES, Block, Span, Split, block_records};
 use crate::error::Error;
 use crate::input::Input;
@@ -380,6 +382,9 @@ impl Splitter {
                 // A number may go on.
                 Ok(end) if end == self.bytes().len() && !self.window.is_over() => self.window.fill()?,
                 Ok(end) => {
+                    if let Some(colon) = self.find_other_key(end, &entries)? {
+                        return self.end_damaged(colon);
+                    }
                     if let Some(wrong) = self.find_what_follows(end)? {
                         if self.bytes().get(wrong) == Some(&b'}') {
                             self.disbelieve();
@@ -400,6 +405,26 @@ impl Splitter {
                 }
                 Err(Stop::Unfinished) if self.is_long() => return Ok(None),
                 Err(Stop::Unfinished) => self.window.fill()?,
+            }
+        }
+    }
+
+    /// Where a colon stands behind an object and a key that it does not have: it goes on there, if not another one begins.
+    /// With a key that it has it cannot go on.
+    fn find_other_key(&mut self, end: usize, entries: &[Entry]) -> Result<Option<usize>, Error> {
+        loop {
+            let bytes = self.bytes();
+            match find_key(&bytes[end..]) {
+                _ if bytes[self.at] != b'{' => return Ok(None),
+                Some(key) => {
+                    let key = key.map(|key| end + key.start..end + key.end);
+                    let is_other = |key: &Range<usize>| {
+                        entries.iter().all(|own| bytes[own.key.0..own.key.1] != bytes[key.clone()])
+                    };
+                    return Ok(key.filter(is_other).and_then(|key| Some(key.end + memchr(b':', &bytes[key.end..])?)));
+                }
+                None if self.window.is_over() || self.is_long() => return Ok(None),
+                None => self.window.fill()?,
             }
         }
     }
