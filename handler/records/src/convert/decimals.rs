@@ -36,7 +36,8 @@ fn parse_digits(text: &str) -> Result<Digits, Misfit> {
             return Err(Misfit::Type);
         }
         match value.checked_mul(10).and_then(|product| product.checked_add(i128::from(byte - b'0'))) {
-            Some(sum) if dropped == 0 => value = sum,
+            Some(sum) => value = sum,
+            // Nothing more fits then, so that only zeros may follow.
             _ if byte == b'0' => dropped += 1,
             _ => return Err(Misfit::Because("too many digits".to_owned())),
         }
@@ -46,15 +47,11 @@ fn parse_digits(text: &str) -> Result<Digits, Misfit> {
     Ok(Digits { value, exponent: exponent.saturating_sub(places).saturating_add(dropped) })
 }
 
-/// The integer that a JSON number is, if it is one; saturates beyond 128 bits.
+/// The integer that a JSON number is, if it is one; the largest for any beyond 128 bits, which no type holds.
 pub(super) fn parse_integral(number: &str) -> Option<i128> {
     match parse_digits(number) {
-        Ok(digits) => shift(digits.value, digits.exponent).or((digits.exponent > 0).then_some(if digits.value < 0 {
-            i128::MIN
-        } else {
-            i128::MAX
-        })),
-        Err(Misfit::Because(_)) => Some(if number.starts_with('-') { i128::MIN } else { i128::MAX }),
+        Ok(digits) => shift(digits.value, digits.exponent).or((digits.exponent > 0).then_some(i128::MAX)),
+        Err(Misfit::Because(_)) => Some(i128::MAX),
         Err(_) => None,
     }
 }
@@ -205,6 +202,7 @@ mod tests {
         assert!(convert(&far, 4, 1).is_err(), "it is 1e-999999");
         assert!(convert(&"9".repeat(39), 38, 0).is_err());
         assert!(convert(&format!("{}1", "9".repeat(40)), 38, 0).is_err());
+        assert!(convert(&format!("{}.{}5", "1".repeat(38), "0".repeat(10)), 38, 0).is_err(), "no digit is dropped");
     }
 
     #[test]

@@ -226,6 +226,67 @@ mod tests {
         assert_eq!(array.null_count(), 2);
     }
 
+    fn shown(array: &ArrayRef) -> Vec<String> {
+        (0..array.len()).map(|row| arrow::util::display::array_value_to_string(array, row).unwrap()).collect()
+    }
+
+    #[test]
+    fn values_of_each_type_stand_in_lists_structs_and_maps() {
+        for (data_type, value, text) in [
+            ("BOOLEAN", "true", "true"),
+            ("TINYINT", "-1", "-1"),
+            ("UBIGINT", "18446744073709551615", "18446744073709551615"),
+            ("HUGEINT", "1e2", "100"),
+            ("DECIMAL(4,2)", "1.5", "1.50"),
+            ("FLOAT", "0.5", "0.5"),
+            ("DOUBLE", "0.5", "0.5"),
+            ("VARCHAR", "\"x\"", "x"),
+            ("VARCHAR(2)", "\"ab\"", "ab"),
+            ("ENUM('a','b')", "\"b\"", "b"),
+            ("BLOB", "\"ab\"", "6162"),
+            ("JSON", "{\"a\": 1}", "{\"a\": 1}"),
+            ("UUID", "\"123E4567-e89b-12d3-a456-426614174000\"", "123e4567-e89b-12d3-a456-426614174000"),
+            ("DATE", "\"2024-02-29\"", "2024-02-29"),
+            ("TIME", "\"12:30\"", "12:30:00"),
+            ("TIMESTAMP", "\"2024-02-29 12:30:00\"", "2024-02-29T12:30:00"),
+            ("TIMESTAMP_S", "\"2024-02-29 12:30:00\"", "2024-02-29T12:30:00"),
+            ("INTERVAL", "\"P1D\"", "1 days"),
+            ("INTEGER[]", "[1]", "[1]"),
+            ("STRUCT(a INTEGER)", "{\"a\":1}", "{a: 1}"),
+            ("MAP(VARCHAR, INTEGER)", "{\"k\":1}", "{k: 1}"),
+        ] {
+            let lists = [format!("[{value}]"), "[]".to_owned(), "7".to_owned(), format!("[null,{value},{value}]")];
+            let (results, array) = convert(&format!("{data_type}[]"), &lists.each_ref().map(String::as_str));
+            assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, true], "{data_type}");
+            assert_eq!(shown(&array), [format!("[{text}]"), "[]".into(), String::new(), format!("[, {text}, {text}]")]);
+            let structs = [
+                format!("{{\"v\":{value}}}"),
+                "{}".into(),
+                format!("{{\"v\":{value},\"w\":1}}"),
+                "{\"v\":null}".into(),
+            ];
+            let (_, array) = convert(&format!("STRUCT(v {data_type})"), &structs.each_ref().map(String::as_str));
+            assert_eq!(shown(&array), [format!("{{v: {text}}}"), "{v: }".into(), String::new(), "{v: }".into()]);
+            let (_, array) =
+                convert(&format!("MAP(VARCHAR, {data_type})"), &structs.each_ref().map(String::as_str)[..2]);
+            assert_eq!(shown(&array), [format!("{{v: {text}}}"), "{}".into()]);
+        }
+    }
+
+    #[test]
+    fn a_part_that_fails_leaves_the_others_where_they_are() {
+        let (results, array) = convert(
+            "STRUCT(a INTEGER, b INTEGER)[]",
+            &[r#"[{"a":1,"b":2},{"a":3,"b":"x"},{"a":5}]"#, r#"[{"b":6}]"#, r#""[{\"a\":7}]""#, "[1]", "[[]]"],
+        );
+        assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, true, false, false]);
+        assert_eq!(shown(&array), ["", "[{a: , b: 6}]", "[{a: 7, b: }]", "", ""]);
+        let (results, array) =
+            convert("MAP(INTEGER, INTEGER)", &[r#"{"1":2,"x":3}"#, r#"{"4":5}"#, r#"{"6":"y"}"#, r#"{"7":8}"#]);
+        assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false, true]);
+        assert_eq!(shown(&array), ["", "{4: 5}", "", "{7: 8}"]);
+    }
+
     #[test]
     fn a_list_of_json_has_nothing_that_is_none() {
         let values = [r#"["é", {"a":["\u00e9"]}]"#, r#"["\ud800"]"#, r#"[{"a":"\udc00"}]"#, r#""[\"\\ud800\"]""#];
