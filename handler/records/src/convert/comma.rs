@@ -3,7 +3,6 @@
 use arrow::array::ArrayRef;
 use arrow::error::ArrowError;
 
-use super::cell::Cell;
 use super::{Misfit, Slot};
 
 /// Writes a number with a point in the place of its mark; says no where it has a point already.
@@ -38,10 +37,6 @@ impl Slot for CommaSlot {
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         let written = write_point(text, self.mark, &mut self.scratch);
         if written { self.inner.take_text(&self.scratch) } else { Err(Misfit::Type) }
-    }
-
-    fn take_cell(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
-        self.inner.take_cell(cell)
     }
 
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
