@@ -206,6 +206,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_a_decimal_is_told() {
+        for (text, clause) in
+            [("1e4", "out of range"), ("1000", "out of range"), ("1.55", "not exactly"), ("1e-2", "not exactly")]
+        {
+            assert_eq!(convert(text, 4, 1), Err(Misfit::Because(clause.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn huge_integers_are_those_of_38_digits() {
+        let nines = "9".repeat(38);
+        for (signed, text, fits) in [
+            (true, "-1", true),
+            (false, "-1", false),
+            (false, "0", true),
+            (false, &nines, true),
+            (true, &format!("-{nines}"), true),
+            (true, &format!("1{}", "0".repeat(38)), false),
+        ] {
+            let taken = DecimalSlot::huge_integer(signed).unwrap().take_text(text);
+            let expected = if fits { Ok(()) } else { Err(Misfit::Because("out of range".to_owned())) };
+            assert_eq!(taken, expected, "{text}");
+        }
+    }
+
+    #[test]
     fn decimals_are_written_with_their_scale() {
         assert_eq!(render_decimal(-5, 2), "-0.05");
         assert_eq!(render_decimal(12345, 2), "123.45");
