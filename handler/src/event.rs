@@ -30,8 +30,8 @@ pub enum Invocation {
 pub struct Message {
     /// What the answer calls it.
     pub id: String,
-    /// Whether it came before and was not acknowledged.
-    pub returned: bool,
+    /// How often it came, this time included: more than once is, it was not acknowledged before.
+    pub receives: u64,
     /// What it asks for, or why nobody can tell.
     pub asked: Result<Asked>,
 }
@@ -95,7 +95,7 @@ impl Message {
         let receives = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse::<u64>().ok());
         Self {
             id: message.message_id.unwrap_or_default(),
-            returned: receives.is_some_and(|receives| receives > 1),
+            receives: receives.unwrap_or(1),
             asked: Asked::of_body(message.body.as_deref().unwrap_or_default(), raw),
         }
     }

@@ -96,16 +96,16 @@ fn each_message_of_a_queue_is_read_on_its_own() {
     let Ok(Invocation::Queue(messages)) = read(include_str!("fixtures/sqs.json")) else { panic!("they are messages") };
     let told: Vec<_> = messages
         .into_iter()
-        .map(|message| (message.id, message.returned, message.asked.map_err(|error| error.class().1)))
+        .map(|message| (message.id, message.receives, message.asked.map_err(|error| error.class().1)))
         .collect();
     let orders = keys(&["orders/2026 10/a b+c=é.csv", "orders/new.csv", "orders/removed.csv"]);
     let expected = [
-        ("notification", false, Ok(orders)),
-        ("eventbridge", true, Ok(keys(&["orders/a b+c%20=é.csv"]))),
-        ("test", false, Ok(keys(&[]))),
-        ("hand", false, Ok(keys(&["orders/a.csv"]))),
-        ("poison", false, Err("Event")),
-        ("batch in a batch", false, Err("Event")),
+        ("notification", 1, Ok(orders)),
+        ("eventbridge", 3, Ok(keys(&["orders/a b+c%20=é.csv"]))),
+        ("test", 1, Ok(keys(&[]))),
+        ("hand", 1, Ok(keys(&["orders/a.csv"]))),
+        ("poison", 1, Err("Event")),
+        ("batch in a batch", 1, Err("Event")),
     ];
-    assert_eq!(told, expected.map(|(id, returned, asked)| (id.to_owned(), returned, asked)));
+    assert_eq!(told, expected.map(|(id, receives, asked)| (id.to_owned(), receives, asked)));
 }

@@ -1,8 +1,10 @@
 //! Groups: requests that share one ingest, and what became of each.
 //!
 //! Messages that come for the first time share one. A message that came back is alone in its own, after the others, so
-//! that a file that kills the process does not take its neighbours along twice.
+//! that a file that kills the process does not take its neighbours along twice. Those that came most often come first:
+//! they are next to the dead-letter queue, and what has no end takes its time from those that have more tries left.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use crate::error::{Class, Result};
@@ -34,13 +36,15 @@ pub(super) struct Wanted {
 /// The groups of a batch in the order in which they are served, and the messages that nobody can read.
 pub(super) fn groups(messages: Vec<Message>) -> (Vec<Vec<Part>>, Vec<(String, Failure)>) {
     let (mut fresh, mut returned, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
-    for Message { id, returned: came_before, asked } in messages {
+    for Message { id, receives, asked } in messages {
         match asked {
             Err(error) => unreadable.push((id, Failure::from(error))),
-            Ok(asked) if came_before => returned.push(vec![Part { id, asked }]),
+            Ok(asked) if receives > 1 => returned.push((receives, vec![Part { id, asked }])),
             Ok(asked) => fresh.push(Part { id, asked }),
         }
     }
+    returned.sort_by_key(|(receives, _)| Reverse(*receives));
+    let returned = returned.into_iter().map(|(_, group)| group);
     let groups = std::iter::once(fresh).chain(returned).filter(|group| !group.is_empty());
     (groups.collect(), unreadable)
 }
@@ -87,25 +91,26 @@ mod tests {
         Wanted { keys: keys.iter().map(|key| (*key).to_owned()).collect(), refresh: false }
     }
 
-    fn message(id: &str, returned: bool, asked: Result<Asked>) -> Message {
-        Message { id: id.to_owned(), returned, asked }
+    fn message(id: &str, receives: u64, asked: Result<Asked>) -> Message {
+        Message { id: id.to_owned(), receives, asked }
     }
 
     #[test]
-    fn a_message_that_came_back_is_alone_and_last() {
+    fn messages_that_came_back_are_alone_and_last_and_those_with_the_fewest_tries_left_first() {
         let asked = || Ok(Asked::Prefix(String::new()));
         let poison = Err(Error::Event { reason: "no JSON".to_owned() });
         let messages = vec![
-            message("back", true, asked()),
-            message("a", false, asked()),
-            message("poison", false, poison),
-            message("back too", true, asked()),
-            message("b", false, asked()),
+            message("back", 2, asked()),
+            message("a", 1, asked()),
+            message("poison", 1, poison),
+            message("back too", 2, asked()),
+            message("last try", 4, asked()),
+            message("b", 1, asked()),
         ];
         let (groups, unreadable) = groups(messages);
         let ids: Vec<Vec<&str>> =
             groups.iter().map(|group| group.iter().map(|part| part.id.as_str()).collect()).collect();
-        assert_eq!(ids, [vec!["a", "b"], vec!["back"], vec!["back too"]]);
+        assert_eq!(ids, [vec!["a", "b"], vec!["last try"], vec!["back"], vec!["back too"]]);
         let told: Vec<_> = unreadable.iter().map(|(id, failure)| (id.as_str(), failure.error_type())).collect();
         assert_eq!(told, [("poison", "Permanent.Event".to_owned())]);
     }
