@@ -289,15 +289,18 @@ impl Error {
         match self {
             Self::Io { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
             Self::Sql { message, fault: Fault::Machine, .. } => message.starts_with("Out of Memory Error"),
+            Self::Download { source, .. } => source.is_of_room(),
             _ => false,
         }
     }
 
     /// Whether a larger function, or a longer run, might do it.
     pub fn is_of_limits(&self) -> bool {
-        let interrupted =
-            matches!(self, Self::Sql { message, fault: Fault::Machine, .. } if message.starts_with("INTERRUPT"));
-        interrupted || self.is_of_room() || matches!(self, Self::OutOfTime { .. })
+        match self {
+            Self::Sql { message, fault: Fault::Machine, .. } if message.starts_with("INTERRUPT") => true,
+            Self::OutOfTime { .. } => true,
+            _ => self.is_of_room(),
+        }
     }
 
     /// What the failure of an object means that had a whole run for itself.
@@ -381,5 +384,15 @@ mod tests {
         assert_eq!(behind(answer(500)).class(), (Class::Retryable, "S3"));
         let other = Error::Delta { table: String::new(), source: Box::new(DeltaTableError::NotATable(String::new())) };
         assert_eq!(other.class(), (Class::Retryable, "Delta"));
+    }
+
+    #[test]
+    fn a_data_file_that_there_is_no_room_for_is_of_limits() {
+        let fetched = |kind: std::io::ErrorKind| {
+            let source = std::sync::Arc::new(Error::io("write", "/tmp/a")(kind.into()));
+            Error::Download { name: "orders/a.parquet".to_owned(), source }
+        };
+        assert!(fetched(std::io::ErrorKind::StorageFull).is_of_limits());
+        assert!(!fetched(std::io::ErrorKind::ConnectionReset).is_of_limits());
     }
 }
