@@ -532,8 +532,7 @@ impl Finishing<'_> {
             Some(rows) if rows.accepted == 0 && rows.records > 0 => Status::Quarantined,
             Some(_) => Status::Ingested,
         };
-        let tables: Vec<String> = published.silver.iter().map(|entry| entry.table.clone()).collect();
-        let below = gold::downstream(self.project, &tables);
+        let below = gold::downstream(self.project, &published.tables());
         Receipt {
             source: source.as_ref().map(Source::name).unwrap_or_default(),
             key: claimed.key.clone(),
@@ -559,8 +558,7 @@ impl Finishing<'_> {
 
 /// Why gold below an object could not be refreshed.
 fn failed_below(project: &Project, published: &Published, gold: &[GoldEntry]) -> Option<Error> {
-    let tables: Vec<String> = published.silver.iter().map(|entry| entry.table.clone()).collect();
-    let below = gold::downstream(project, &tables);
+    let below = gold::downstream(project, &published.tables());
     let failed = gold.iter().find(|entry| entry.status == GoldStatus::Failed && below.contains(&entry.table))?;
     let (table, reason) = (format!("gold/{}", failed.table), failed.reason.clone().unwrap_or_default());
     if failed.is_too_large {

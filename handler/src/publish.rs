@@ -59,6 +59,19 @@ pub struct Published {
     pub silver: Vec<SilverEntry>,
 }
 
+impl Published {
+    /// The silver tables whose rows may be others now: those that hold it, and those that it left.
+    pub fn tables(&self) -> Vec<String> {
+        let (stored, taken_over) = (&self.claimed.stored, self.claimed.taken_over);
+        let former = stored.done().into_iter().flat_map(|done| done.silver.iter());
+        // The former owner may have published before it was gone; a claim names tables as they stand in the lake.
+        let begun = stored.claim().filter(|_| taken_over).into_iter().flat_map(|claim| &claim.tables);
+        let begun = begun.map(|table| table.trim_start_matches("silver/"));
+        let tables = self.silver.iter().chain(former).map(|entry| entry.table.as_str()).chain(begun);
+        tables.map(str::to_owned).collect()
+    }
+}
+
 /// What became of a group.
 #[derive(Default)]
 pub struct Outcome {

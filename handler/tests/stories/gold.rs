@@ -230,6 +230,27 @@ fn what_stands_below_a_withheld_table_keeps_to_its_last_good_version() {
 }
 
 #[test]
+fn a_file_that_moves_to_another_source_waits_for_what_stands_below_the_table_that_it_leaves() {
+    let lake = Lake::of(SHOP);
+    lake.write("models/gold/by_day.sql", "select day, count(*) as n from {{ source('raw', 'orders') }} group by day");
+    lake.write("raw/orders/b.csv", "id,day,amount\n3,2026-01-03,7\n");
+    lake.ingest(0, &[]);
+    // Without its other rows the table cannot be computed anew.
+    for path in lake.files("silver/orders").into_keys() {
+        if path.extension().is_some_and(|end| end == "parquet") {
+            std::fs::remove_file(lake.folder().join(path)).unwrap();
+        }
+    }
+    let orders = "          - name: amount\n            data_type: bigint\n";
+    let late = "      - name: late\n        meta: {external_location: orders/b.csv}\n";
+    lake.edit("models/sources.yml", orders, &format!("{orders}{late}"));
+    lake.write("raw/orders/b.csv", "id,day,amount\n4,2026-01-03,8\n");
+    let done = lake.ingest(1, &["orders/b.csv"]);
+    assert_eq!(done.told(), "orders/b.csv: failed 0/0/0");
+    assert!(done.stdout.contains("IO Error"), "{done}");
+}
+
+#[test]
 fn a_view_is_no_table_and_expands_in_query() {
     let lake = Lake::of(STALE);
     lake.ingest(0, &[]);
