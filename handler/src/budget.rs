@@ -46,8 +46,13 @@ impl Budget {
     }
 
     /// Whether almost all of the time is left.
-    pub fn is_fresh(&self) -> bool {
+    fn is_fresh(&self) -> bool {
         self.end_of_reading().is_none_or(|end| self.began.elapsed() < end.saturating_duration_since(self.began) / 10)
+    }
+
+    /// Whether a whole run of a function is before it: what fails then for want of time or room always will.
+    pub fn is_at_its_best(&self) -> bool {
+        self.end.is_some() && self.is_fresh()
     }
 
     /// Whether an object of so many bytes is worth beginning now.
@@ -101,6 +106,12 @@ mod tests {
              whole run has 80 s for it; ingest it from a command line"
         );
         assert!(Budget::unlimited().admit("big.csv", u64::MAX).is_ok());
+    }
+
+    #[test]
+    fn only_a_function_is_told_to_be_too_small() {
+        let late = Budget { began: Instant::now().checked_sub(Duration::from_secs(90)).unwrap(), ..of(10) };
+        assert_eq!([of(10), late, Budget::unlimited()].map(|budget| budget.is_at_its_best()), [true, false, false]);
     }
 
     #[test]

@@ -54,30 +54,52 @@ pub fn downstream(project: &Project, silver: &[String]) -> BTreeSet<String> {
     touched.into_iter().filter(|(zone, _)| *zone == "gold").map(|(_, name)| name).collect()
 }
 
+/// The stored gold models below some silver tables, and those that they read.
+fn lineage(project: &Project, silver: &[String]) -> BTreeSet<String> {
+    let mut wanted = downstream(project, silver);
+    for model in stored_models(project).collect::<Vec<_>>().into_iter().rev() {
+        if wanted.contains(&model.name) {
+            let read = Upstream::of(project, model).tables.into_iter().filter(|(zone, _)| *zone == "gold");
+            wanted.extend(read.map(|(_, name)| name));
+        }
+    }
+    wanted
+}
+
 /// The stored gold models, each after those it reads.
 pub fn stored_models(project: &Project) -> impl Iterator<Item = &Model> {
     project.models.iter().filter(|model| model.zone == Zone::Gold && model.stored)
 }
 
-/// Refreshes whatever gold is stale, in the order of the graph. `looked`: how it stood a moment before.
+/// Refreshes whatever gold is stale: first what stands below these silver tables, whose events wait for it, and what that
+/// reads; then the others while there is time, so that one that has no end takes it from nobody. `looked`: how gold stood a
+/// moment before.
 ///
 /// # Errors
 /// [`Error::Superseded`]; a failure at one table is an entry with status `failed`, what the data refuses one with
 /// status `withheld`.
-pub async fn refresh(run: &Run, looked: Option<Looked>) -> Result<Vec<GoldEntry>> {
+pub async fn refresh(run: &Run, looked: Option<Looked>, silver: &[String]) -> Result<Vec<GoldEntry>> {
     let mut entries: Vec<GoldEntry> = Vec::new();
     let mut standing = stand(run, looked).unwrap_or_else(|error| {
         tracing::debug!(error = error.chain(), "each table is looked at by itself");
         HashMap::new()
     });
-    for model in stored_models(&run.project) {
+    let awaited = lineage(&run.project, silver);
+    let (first, others): (Vec<_>, Vec<_>) =
+        stored_models(&run.project).partition(|model| awaited.contains(&model.name));
+    for model in first.into_iter().chain(others) {
         let upstream = Upstream::of(&run.project, model);
         let broken = entries.iter().find(|entry| {
             entry.status == GoldStatus::Failed && upstream.tables.contains(&("gold", entry.table.clone()))
         });
-        let at_its_best = run.budget.is_fresh();
+        let at_its_best = run.budget.is_at_its_best();
         let refreshed = match broken {
-            Some(broken) => Ok(failed(model, format!("gold.{} failed", broken.table))),
+            Some(GoldEntry { table, is_too_large, .. }) => {
+                Ok(GoldEntry { is_too_large: *is_too_large, ..failed(model, format!("gold.{table} failed")) })
+            }
+            None if run.budget.is_over() && !awaited.contains(&model.name) => {
+                Ok(failed(model, "there was no time left for it".to_owned()))
+            }
             None => refresh_model(run, &upstream, standing.remove(&model.name)).await,
         };
         entries.push(match refreshed {
@@ -383,4 +405,39 @@ fn write_verdict(lake: &Lake, name: &str, verdict: &Verdict) -> Result<()> {
     })?;
     let former = lake.read(&path)?;
     lake.swap(&path, former.as_ref(), &bytes).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Budget;
+    use crate::lake::{Address, Scratch};
+    use crate::run::Warm;
+    use crate::settings::Settings;
+
+    const FILES: [(&str, &str); 5] = [
+        ("dbt_project.yml", "name: shop\n"),
+        ("models/sources.yml", "sources:\n  - {name: web, tables: [{name: visits}, {name: people}]}\n"),
+        ("models/gold/alone.sql", "select count(*) as n from {{ source('web', 'people') }}"),
+        ("models/gold/ancestor.sql", "select count(*) as n from {{ source('web', 'people') }}"),
+        ("models/gold/below.sql", "select count(*) + any_value(n) as n from {{ ref('ancestor') }}, {{ source('web', 'visits') }}"),
+    ];
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_no_event_waits_for_comes_last_and_only_while_there_is_time() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in FILES {
+            let path = folder.path().join("project").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let project = Project::load(&folder.path().join("project"), &|_| None, Utc::now()).unwrap();
+        let address = Address::folder(&folder.path().join("lake"));
+        let lake = Arc::new(Lake::open(&address, &Scratch::default(), None).unwrap());
+        let run = Warm::new(lake, project, Settings::default()).begin(Utc::now(), Budget::until(Instant::now()));
+        let entries = refresh(&run.unwrap(), None, &["visits".to_owned()]).await.unwrap();
+        let no_time = |entry: &GoldEntry| entry.reason.as_deref() == Some("there was no time left for it");
+        let told: Vec<_> = entries.iter().map(|entry| (entry.table.as_str(), no_time(entry))).collect();
+        assert_eq!(told, [("ancestor", false), ("below", false), ("alone", true)]);
+    }
 }

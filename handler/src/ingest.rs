@@ -149,9 +149,7 @@ pub async fn ingest(run: &Run, request: &Request, progress: &dyn Progress) -> Re
     }
     let gold = match walk.latest.take() {
         Some(gold) => gold,
-        // There is no time to look at it, and nothing was done that it has not seen.
-        None if run.budget.is_over() => Vec::new(),
-        None => walk.refresh_gold().await?,
+        None => walk.refresh_gold(&[]).await?,
     };
     walk.retell(&gold);
     walk.summary.measures.conflicts = run.tables.conflicts() - conflicts;
@@ -307,7 +305,7 @@ impl Walk<'_> {
         }
         self.summary.measures.step("publish", began.elapsed());
         self.claims.published();
-        let gold = self.refresh_gold().await?;
+        let gold = self.refresh_gold(&outcomes.published).await?;
         self.latest = Some(gold.clone());
         let (mut seen, mut again) = (Vec::new(), Vec::new());
         for published in outcomes.published {
@@ -360,10 +358,12 @@ impl Walk<'_> {
         }
     }
 
-    /// Refreshes gold; the summary keeps what the run did to each table.
-    async fn refresh_gold(&mut self) -> Result<Vec<GoldEntry>> {
+    /// Refreshes gold, first what stands below the objects of this run; the summary keeps what the run did to each table.
+    async fn refresh_gold(&mut self, published: &[Published]) -> Result<Vec<GoldEntry>> {
         let began = Instant::now();
-        let now = gold::refresh(self.run, self.looked.take()).await?;
+        let finished = self.summary.receipts.iter().flat_map(Receipt::tables);
+        let silver: Vec<String> = published.iter().flat_map(Published::tables).chain(finished).collect();
+        let now = gold::refresh(self.run, self.looked.take(), &silver).await?;
         self.summary.measures.step("gold", began.elapsed());
         let former = std::mem::replace(&mut self.summary.gold, now.clone());
         for entry in &mut self.summary.gold {
@@ -389,8 +389,7 @@ impl Walk<'_> {
     /// Receipts of unchanged objects that were named tell how gold stands now.
     fn retell(&mut self, gold: &[GoldEntry]) {
         for receipt in self.summary.receipts.iter_mut().filter(|receipt| receipt.status == Status::Unchanged) {
-            let tables: Vec<String> = receipt.silver.iter().map(|entry| entry.table.clone()).collect();
-            let below = gold::downstream(&self.run.project, &tables);
+            let below = gold::downstream(&self.run.project, &receipt.tables());
             receipt.gold = gold.iter().filter(|entry| below.contains(&entry.table)).cloned().collect();
         }
     }

@@ -12,7 +12,7 @@ use crate::data_file::DataFile;
 use crate::error::{Error, Result};
 use crate::lake::{Lake, RawObject, both, parallel};
 use crate::quarantine;
-use crate::receipt::{SilverEntry, Stored};
+use crate::receipt::{Receipt, SilverEntry, Stored};
 use crate::run::{Run, new_engine};
 use crate::silver::{Lazy, Looked, Opened, SilverRows, Surveyed, Work};
 use crate::snapshot::{Definition, Needs, Snapshot};
@@ -63,12 +63,11 @@ impl Published {
     /// The silver tables whose rows may be others now: those that hold it, and those that it left.
     pub fn tables(&self) -> Vec<String> {
         let (stored, taken_over) = (&self.claimed.stored, self.claimed.taken_over);
-        let former = stored.done().into_iter().flat_map(|done| done.silver.iter());
+        let former = stored.done().into_iter().flat_map(Receipt::tables);
         // The former owner may have published before it was gone; a claim names tables as they stand in the lake.
         let begun = stored.claim().filter(|_| taken_over).into_iter().flat_map(|claim| &claim.tables);
-        let begun = begun.map(|table| table.trim_start_matches("silver/"));
-        let tables = self.silver.iter().chain(former).map(|entry| entry.table.as_str()).chain(begun);
-        tables.map(str::to_owned).collect()
+        let begun = begun.map(|table| table.trim_start_matches("silver/").to_owned());
+        self.silver.iter().map(|entry| entry.table.clone()).chain(former).chain(begun).collect()
     }
 }
 

@@ -122,6 +122,13 @@ pub struct Receipt {
     pub stamp: Option<Stamp>,
 }
 
+impl Receipt {
+    /// The silver tables that hold the object.
+    pub fn tables(&self) -> Vec<String> {
+        self.silver.iter().map(|entry| entry.table.clone()).collect()
+    }
+}
+
 /// Who works on an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {

@@ -111,7 +111,7 @@ async fn look(run: &Run, group: &[Part]) -> Result<(Vec<Wanted>, Summary)> {
     let wanted: Vec<Wanted> = group.iter().map(|part| Wanted::of(&part.asked, &run.lake)).collect::<Result<_>>()?;
     let keys: BTreeSet<&String> = wanted.iter().flat_map(|wanted| &wanted.keys).collect();
     if keys.is_empty() {
-        return Ok((wanted, Summary { gold: gold::refresh(run, None).await?, ..Summary::default() }));
+        return Ok((wanted, Summary { gold: gold::refresh(run, None, &[]).await?, ..Summary::default() }));
     }
     let keys = keys.into_iter().cloned().collect();
     let request = Request { keys, arriving: true, ..Request::default() };
