@@ -15,6 +15,7 @@ use crate::event::{Asked, Invocation, Message};
 use crate::gold;
 use crate::ingest::{Request, Summary, ingest};
 use crate::metrics::Metrics;
+use crate::receipt::GoldStatus;
 use crate::run::Run;
 
 /// The work of one invocation.
@@ -100,7 +101,7 @@ impl<'a> Shift<'a> {
         tell(&summary);
         self.metrics.add(&summary);
         let verdicts: Vec<Option<Failure>> = wanted.iter().map(|wanted| wanted.failure(&summary)).collect();
-        if summary.troubles.is_empty() && verdicts.iter().all(Option::is_none) {
+        if summary.troubles.is_empty() && !summary.gold.iter().any(|entry| entry.status == GoldStatus::Failed) {
             self.run = Some(run);
         }
         Ok((summary, verdicts))
