@@ -63,14 +63,15 @@ pub struct Target {
 
 type Partition = Vec<Option<String>>;
 
-/// Writes batches of one schema.
+/// Writes batches of one schema. What it began goes with it, unless it comes to its end.
 pub struct DataFileWriter {
     target: Target,
     open: HashMap<Partition, Open>,
     /// The bytes and rows that wait in them.
     waiting: (usize, usize),
     written: Vec<DataFile>,
-    begun: usize,
+    /// The paths of all files, as long as nobody else has them.
+    begun: Vec<String>,
 }
 
 struct Open {
@@ -82,7 +83,7 @@ struct Open {
 impl DataFileWriter {
     /// A writer that has written nothing; files are made as rows come.
     pub fn new(target: Target) -> Self {
-        Self { target, open: HashMap::new(), waiting: (0, 0), written: Vec::new(), begun: 0 }
+        Self { target, open: HashMap::new(), waiting: (0, 0), written: Vec::new(), begun: Vec::new() }
     }
 
     /// Appends rows of the target's schema.
@@ -184,13 +185,13 @@ impl DataFileWriter {
             let value = if value.len() > LONGEST { fingerprint([value.as_str()]) } else { value };
             let _ = write!(path, "{}={value}/", escape(column));
         }
-        let _ = write!(path, "{}-{}.parquet", self.target.name, self.begun);
-        self.begun += 1;
+        let _ = write!(path, "{}-{}.parquet", self.target.name, self.begun.len());
         let full = self.target.folder.join(&path);
         let folder = full.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         fault::before_write();
         let file = File::create_new(&full).map_err(Error::io("create", &full))?;
+        self.begun.push(path.clone());
         let file = ParquetFile::begin(file, &self.target.schema, properties(first))
             .map_err(|error| parquet_error(&path, error))?;
         Ok(Open { path, file, rows: 0 })
@@ -208,11 +209,23 @@ impl DataFileWriter {
     /// Closes the files and tells what was written.
     ///
     /// # Errors
-    /// [`Error::Columns`] when a file cannot be finished.
+    /// [`Error::Columns`] when a file cannot be finished, [`Error::Io`] when the disk is full: then none is left.
     pub fn finish(mut self) -> Result<Vec<DataFile>> {
         self.close_all()?;
+        self.begun.clear();
         self.written.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(self.written)
+        Ok(std::mem::take(&mut self.written))
+    }
+}
+
+impl Drop for DataFileWriter {
+    fn drop(&mut self) {
+        for path in &self.begun {
+            let full = self.target.folder.join(path);
+            if let Err(error) = std::fs::remove_file(&full) {
+                tracing::warn!(path = %full.display(), %error, "a data file that was given up stays");
+            }
+        }
     }
 }
 
@@ -308,6 +321,27 @@ mod tests {
         let error = parquet_error("a.parquet", file.finish().unwrap_err());
         assert!(error.is_of_room() && !error.is_of_data(), "{}", error.chain());
         assert_eq!(error.class(), (Class::Retryable, "Io"));
+    }
+
+    #[test]
+    fn what_does_not_come_to_its_end_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = RecordBatch::try_from_iter([("id", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef)]).unwrap();
+        let target = |name: &str| Target {
+            folder: folder.path().to_owned(),
+            name: name.to_owned(),
+            schema: rows.schema(),
+            partition_by: vec!["id".to_owned()],
+        };
+        let mut given_up = DataFileWriter::new(target("given-up"));
+        given_up.write(&rows).unwrap();
+        drop(given_up);
+        let mut finished = DataFileWriter::new(target("finished"));
+        finished.write(&rows).unwrap();
+        let files = finished.finish().unwrap();
+        assert_eq!(files.iter().map(|file| &*file.path).collect::<Vec<_>>(), ["id=1/finished-0.parquet", "id=2/finished-1.parquet"]);
+        let there = |number| std::fs::read_dir(folder.path().join(format!("id={number}"))).unwrap().count();
+        assert_eq!([there(1), there(2)], [1, 1]);
     }
 
     #[test]

@@ -320,12 +320,8 @@ impl Refresh<'_> {
         };
         let mut writer = DataFileWriter::new(target);
         let store = |batch: &RecordBatch| stored_batch(batch, &schema).map_err(Error::columns(&what));
-        let written = rows.take(|batch| writer.write(&store(&batch)?));
+        rows.take(|batch| writer.write(&store(&batch)?))?;
         let add = writer.finish()?;
-        if let Err(error) = written {
-            self.run.lake.discard(&self.table.name, &add)?;
-            return Err(error);
-        }
         let former = self.former.map_or(&[][..], |former| &former.files);
         let remove =
             former.iter().filter(|file| scope.is_none_or(|scope| scope.covers(&file.partition))).cloned().collect();

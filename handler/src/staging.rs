@@ -96,16 +96,11 @@ impl<'a, 'e> Staging<'a, 'e> {
         let table = &self.work.source.table;
         let mut rows = DataFileWriter::new(self.target(table, &self.schema, self.plain_partitions()));
         let mut rejects = DataFileWriter::new(self.quarantine());
-        let counted = self.write((options, plan), (&mut rows, &mut rejects));
-        let (rows, rejects) = (rows.finish()?, rejects.finish()?);
-        let pass = |counts| Pass { rows, rejects, counts };
-        match counted {
-            Ok(Ok(counts)) => Ok(Ok(pass(counts))),
-            nothing => {
-                self.discard(&pass(Counts::default()))?;
-                Ok(Err(nothing?.err().unwrap_or_default()))
-            }
-        }
+        let counts = match self.write((options, plan), (&mut rows, &mut rejects))? {
+            Ok(counts) => counts,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        Ok(Ok(Pass { rows: rows.finish()?, rejects: rejects.finish()?, counts }))
     }
 
     /// Writes rows and rejects.
@@ -224,8 +219,11 @@ impl<'a, 'e> Staging<'a, 'e> {
             let stored = self.lineage().model_rows(&batch, &own).and_then(|batch| conform_batch(&batch, &rows.schema));
             writer.write(&stored.map_err(Error::columns(&what))?)
         });
-        rows.files = writer.finish()?;
-        let reason = match written.and_then(|_| self.failing_test(model, &rows)) {
+        let tested = written.and_then(|_| {
+            rows.files = writer.finish()?;
+            self.failing_test(model, &rows)
+        });
+        let reason = match tested {
             Ok(None) => return Ok(Ok(rows)),
             Ok(Some(reason)) => reason,
             Err(error) if error.is_of_data() => error.chain(),
