@@ -24,7 +24,8 @@ use crate::statistics;
 /// How many partitions one writer keeps open; beyond that the files so far are closed and new ones begun.
 const OPEN_PARTITIONS: usize = 64;
 
-/// The longest value that is written in the name of a folder, which has 255 bytes; Delta's log has them all.
+/// The longest name of a folder that tells column and value: a file system takes 255 bytes, S3 1024 of a whole key. Delta's
+/// log has them all.
 const LONGEST: usize = 128;
 
 /// How many encoded bytes of row groups one writer keeps in memory.
@@ -182,8 +183,9 @@ impl DataFileWriter {
         let mut path = String::new();
         for (column, value) in self.target.partition_by.iter().zip(partition) {
             let value = value.as_deref().map_or("__HIVE_DEFAULT_PARTITION__".to_owned(), escape);
-            let value = if value.len() > LONGEST { fingerprint([value.as_str()]) } else { value };
-            let _ = write!(path, "{}={value}/", escape(column));
+            let name = format!("{}={value}", escape(column));
+            path.push_str(&if name.len() > LONGEST { fingerprint([name.as_str()]) } else { name });
+            path.push('/');
         }
         let _ = write!(path, "{}-{}.parquet", self.target.name, self.begun.len());
         let full = self.target.folder.join(&path);
@@ -345,19 +347,21 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_of_a_long_value_has_a_name_that_a_file_system_takes() {
+    fn the_folder_of_a_long_value_or_column_has_a_name_that_a_file_system_takes() {
         let folder = tempfile::tempdir().unwrap();
         let notes = ["驚".repeat(32), "驚".repeat(33), "a b".to_owned()];
-        let notes: ArrayRef = Arc::new(arrow::array::StringArray::from(notes.to_vec()));
-        let rows = RecordBatch::try_from_iter([("note", notes)]).unwrap();
-        let (target, schema) = (folder.path().to_owned(), rows.schema());
-        let partition_by = vec!["note".to_owned()];
-        let mut writer = DataFileWriter::new(Target { folder: target, name: "f".to_owned(), schema, partition_by });
-        writer.write(&rows).unwrap();
-        let files = writer.finish().unwrap();
-        let folders: std::collections::BTreeSet<&str> =
-            files.iter().filter_map(|file| file.path.split('/').next()).collect();
-        assert!(folders.len() == 3 && folders.contains("note=a%20b"), "{folders:?}");
-        assert!(files.iter().any(|file| file.partition["note"] == Some("驚".repeat(33))), "{files:?}");
+        for column in ["note".to_owned(), "Straße ".repeat(20)] {
+            let notes: ArrayRef = Arc::new(arrow::array::StringArray::from(notes.to_vec()));
+            let rows = RecordBatch::try_from_iter([(column.as_str(), notes)]).unwrap();
+            let (target, schema) = (folder.path().to_owned(), rows.schema());
+            let partition_by = vec![column.clone()];
+            let mut writer = DataFileWriter::new(Target { folder: target, name: "f".to_owned(), schema, partition_by });
+            writer.write(&rows).unwrap();
+            let files = writer.finish().unwrap();
+            let folders: std::collections::BTreeSet<&str> =
+                files.iter().filter_map(|file| file.path.split('/').next()).collect();
+            assert!(folders.len() == 3 && folders.contains("note=a%20b") == (column == "note"), "{folders:?}");
+            assert!(files.iter().any(|file| file.partition[&column] == Some("驚".repeat(33))), "{files:?}");
+        }
     }
 }
