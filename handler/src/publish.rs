@@ -115,7 +115,7 @@ impl Staged {
 /// Failures that concern the whole group, [`Error::Superseded`] first of all.
 pub async fn publish(run: &Run, source: &Source<'_>, group: Vec<Claimed>, again: bool) -> Result<Outcome> {
     // With nobody beside it and a whole run before it: what fails then for want of room or time always will.
-    let at_its_best = group.len() == 1 && run.budget.is_fresh();
+    let at_its_best = group.len() == 1 && run.lanes == 1 && run.budget.is_at_its_best();
     let mut publishing = Publishing { run, source, again, group, at_its_best, outcome: Outcome::default() };
     loop {
         let mut staged = publishing.stage()?;
@@ -140,7 +140,7 @@ struct Publishing<'a> {
 impl Publishing<'_> {
     fn stage(&mut self) -> Result<Staged> {
         let objects: Vec<RawObject> = self.group.iter().filter_map(|claimed| claimed.object.clone()).collect();
-        let opened = Opened::ahead(&self.run.lake, self.run.open, &objects);
+        let opened = Opened::ahead(&self.run.lake, self.run.open(), &objects);
         let mut stored = BTreeMap::new();
         let tables = self.source.tables();
         let all: Vec<String> = tables.iter().cloned().chain([quarantine::PATH.to_owned()]).collect();

@@ -42,8 +42,8 @@ pub struct Part {
     pub started_at: DateTime<Utc>,
     /// How much time it has.
     pub budget: Budget,
-    /// How many raw objects may be open at once.
-    pub open: usize,
+    /// How many threads work for it side by side: each has its part of memory and of open files.
+    pub lanes: usize,
     in_force: InForce,
     /// When it was seen last that the project is in force.
     seen_in_force: Arc<Mutex<Instant>>,
@@ -111,7 +111,7 @@ impl Warm {
             engine.stop_at(budget.end());
         }
         let part =
-            Part { lake, tables, project, settings, attempt, started_at, budget, open: OPEN, in_force, seen_in_force };
+            Part { lake, tables, project, settings, attempt, started_at, budget, lanes: 1, in_force, seen_in_force };
         Ok(Run { part, engine })
     }
 }
@@ -139,7 +139,7 @@ impl Run {
     pub fn part(&self, lanes: usize) -> Part {
         let mut part = self.part.clone();
         part.settings = part.settings.shared_by(lanes);
-        part.open = OPEN.min(OPEN_IN_ALL / lanes.max(1));
+        part.lanes = lanes;
         part
     }
 
@@ -183,6 +183,11 @@ impl Run {
 }
 
 impl Part {
+    /// How many raw objects may be open at once.
+    pub fn open(&self) -> usize {
+        OPEN.min(OPEN_IN_ALL / self.lanes.max(1))
+    }
+
     /// The run, for the thread that calls.
     pub fn work(&self) -> Run {
         Run { part: self.clone(), engine: Standby::default() }
