@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::check;
 use crate::contract::visible;
 use crate::data_file::{DataFileWriter, Target};
-use crate::engine::{Engine, Relation as Stands};
+use crate::engine::{Engine, Relation as Stands, quoted};
 use crate::error::{Error, Result};
 use crate::fingerprint::fingerprint;
 use crate::partitions::Scope;
@@ -225,7 +225,11 @@ impl<'a> Upstream<'a> {
             writer.begin_empty()?;
             Ok(writer.finish()?.iter().map(|file| folder.path().join(&file.path)).collect())
         })?;
-        let schemas: Vec<&Schema> = sights.iter().map(|sight| &*sight.schema).collect();
+        // Seeds are here already, but the plan names their columns, too.
+        let seed = |name: &String| engine.columns(&format!("seed {name}"), &format!("FROM seeds.{}", quoted(name)));
+        let seeds = self.seeds.iter().map(seed).collect::<Result<Vec<SchemaRef>>>()?;
+        let schemas = sights.iter().map(|sight| &sight.schema).chain(&seeds);
+        let schemas: Vec<&Schema> = schemas.map(AsRef::as_ref).collect();
         Ok(engine.plan(&self.model.sql).and_then(|plan| projection::columns(&plan, &schemas)))
     }
 

@@ -27,9 +27,10 @@ const LATE: &str = "WITH recent AS (SELECT * FROM {{ source('shop', 'orders') }}
 SELECT id, day FROM recent
 ";
 
-/// The names of all columns pass through it, of which two are read, one only to compare it.
+/// The names of all columns pass through it, of which two are read, one only to compare it; a seed has others.
 const LENGTHS: &str = "WITH named AS (SELECT * FROM {{ source('shop', 'visits') }})
-SELECT id % 2 AS odd, count(*) AS visits FROM named WHERE day < DATE '2026-03-01' GROUP BY ALL
+SELECT id % 2 AS odd, word, count(*) AS visits FROM named JOIN {{ ref('words') }} ON rest = id % 2
+WHERE day < DATE '2026-03-01' GROUP BY ALL
 ";
 
 const TESTS: &str = "models:
@@ -47,6 +48,7 @@ fn write_project(folder: &Path) -> String {
         ("models/gold/late.sql", LATE),
         ("models/gold/late.yml", TESTS),
         ("models/gold/odd.sql", LENGTHS),
+        ("seeds/words.csv", "rest,word\n0,even\n1,odd\n"),
     ] {
         let path = project.join(path);
         fs::create_dir_all(path.parent().unwrap_or(folder)).expect("a new folder takes folders");
@@ -91,8 +93,8 @@ pub(crate) fn check(world: &World<'_>) {
     let done = run(&["ingest"], &project);
     let asked = fetched(&done, "/visits/");
     assert!((2..=3).contains(&asked), "{asked} requests: {done}");
-    let rows = run(&["query", "SELECT string_agg(odd || ' ' || visits, ', ' ORDER BY odd) FROM gold.odd"], "");
-    assert!(rows.out.contains("0 150000, 1 150001"), "{rows}");
+    let rows = run(&["query", "SELECT string_agg(word || ' ' || visits, ', ' ORDER BY odd) FROM gold.odd"], "");
+    assert!(rows.out.contains("even 150000, odd 150001"), "{rows}");
     run(&["audit"], &project);
 }
 
