@@ -1,11 +1,14 @@
 //! A zone in a bucket. Documents change by conditional puts; data files are written and read in a local mirror and
 //! stand in the bucket before a commit names them.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::SubsecRound;
 use records::Input;
+use tempfile::NamedTempFile;
 use url::Url;
 
 use super::download::{Kept, Passing, Room, Wanted};
@@ -58,22 +61,20 @@ impl Bucket {
 
     fn download(&self, name: &str, bytes: u64) -> Result<bool> {
         let (s3, at) = (self.s3.clone(), self.at(name));
-        let (path, beside) = self.beside(name)?;
+        let mut copy = self.copy(name)?;
         if bytes <= CHUNK {
             let Some(object) = wait(async move { s3.get(&at).await })? else { return Ok(false) };
-            std::fs::write(&beside, &object.bytes).map_err(Error::io("write", &beside))?;
+            copy.write_all(&object.bytes).map_err(Error::io("write", copy.path()))?;
         } else {
             let looked = (s3.clone(), at.clone());
             let Some(head) = wait(async move { looked.0.head(&looked.1).await })? else { return Ok(false) };
             // It never changes, and to read a version by its id takes a right of its own, `s3:GetObjectVersion`.
             let pin = Pin { at, etag: head.etag, version_id: None };
             let wanted = Wanted { pin, length: head.size, seal: head.seal };
-            let file = std::fs::File::create_new(&beside).map_err(Error::io("create", &beside))?;
-            let finished = Kept::begin(&s3, wanted, (file, None))?.finish();
+            let finished = Kept::begin(&s3, wanted, (handle(&copy)?, None))?.finish();
             finished.map_err(|source| Error::Download { name: name.to_owned(), source })?;
         }
-        std::fs::rename(&beside, &path).map_err(Error::io("rename", &path))?;
-        Ok(true)
+        self.place(copy, name).map(|()| true)
     }
 
     /// Makes a file readable, or of a large one the columns.
@@ -100,29 +101,36 @@ impl Bucket {
             return Ok(Some(local));
         }
         let (s3, at, columns) = (self.s3.clone(), self.at(name), columns.clone());
-        let (path, beside) = self.beside(&part)?;
-        let file = std::fs::File::create_new(&beside).map_err(Error::io("create", &beside))?;
+        let copy = self.copy(&part)?;
+        let file = handle(&copy)?;
         let fetched = wait(async move {
             let Some(head) = s3.head(&at).await? else { return Ok(None) };
             let pin = Pin { at, etag: head.etag, version_id: None };
             part::fetch(&s3, (&pin, head.size), &columns, &file).await
         })?;
-        let Some(bytes) = fetched else {
-            std::fs::remove_file(&beside).map_err(Error::io("remove", &beside))?;
-            return Ok(None);
-        };
-        std::fs::rename(&beside, &path).map_err(Error::io("rename", &path))?;
+        let Some(bytes) = fetched else { return Ok(None) };
+        self.place(copy, &part)?;
         self.mirror.keep(&part, bytes).map(Some)
     }
 
-    /// Where a copy will stand, and where it is made.
-    fn beside(&self, name: &str) -> Result<(PathBuf, PathBuf)> {
+    /// A copy in the making, beside the place where it will stand; it goes unless it comes there.
+    fn copy(&self, name: &str) -> Result<NamedTempFile> {
         let path = self.mirror.path(name);
         let folder = path.parent().unwrap_or(Path::new("/"));
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let beside = path.with_extension(format!("{}.new", uuid::Uuid::new_v4().simple()));
-        Ok((path, beside))
+        NamedTempFile::new_in(folder).map_err(Error::io("create a file in", folder))
     }
+
+    /// Brings a copy that is complete to its place.
+    fn place(&self, copy: NamedTempFile, name: &str) -> Result<()> {
+        let path = self.mirror.path(name);
+        copy.persist(&path).map(drop).map_err(|error| Error::io("rename", &path)(error.error))
+    }
+}
+
+/// The file of a copy for who writes it on another thread.
+fn handle(copy: &NamedTempFile) -> Result<File> {
+    copy.as_file().try_clone().map_err(Error::io("open", copy.path()))
 }
 
 impl Zone for Bucket {
