@@ -217,7 +217,7 @@ async fn settle(
     let (former, looked_at) = (former.as_deref(), standing.at);
     let refresh = Refresh { run, upstream, table, former, looked_at, pinned: &pinned };
     let refreshed = refresh.run().await;
-    run.engine()?.release();
+    run.release()?;
     match refreshed {
         Ok(Some((version, warnings))) => {
             Ok(Some(GoldEntry { warnings, ..GoldEntry::new(name, Some(version), GoldStatus::Refreshed) }))

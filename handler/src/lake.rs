@@ -198,6 +198,8 @@ trait Zone: std::fmt::Debug + Send + Sync {
     fn publish(&self, files: &[(String, u64)]) -> Result<()>;
     /// Removes data files that no commit names, published or not.
     fn discard(&self, names: &[String]) -> Result<()>;
+    /// Removes copies of data files that nobody uses, as far as they are more than may be kept.
+    fn trim(&self) -> Result<()>;
 }
 
 impl Lake {
@@ -420,6 +422,15 @@ impl Lake {
     pub fn discard(&self, table: &str, files: &[DataFile]) -> Result<()> {
         let (zone, name) = self.zone(table);
         zone.discard(&files.iter().map(|file| format!("{name}/{}", file.path)).collect::<Vec<_>>())
+    }
+
+    /// Removes copies of data files that nobody uses any more, as far as they are more than may be kept.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when one cannot be removed.
+    pub fn trim(&self) -> Result<()> {
+        self.silver.trim()?;
+        self.gold.trim()
     }
 
     /// Where the lake is, for people.

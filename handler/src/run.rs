@@ -162,6 +162,15 @@ impl Run {
         })
     }
 
+    /// Lets go of the data files that SQL has read.
+    ///
+    /// # Errors
+    /// As [`Run::engine`] and [`Lake::trim`].
+    pub fn release(&self) -> Result<()> {
+        self.engine()?.release();
+        self.lake.trim()
+    }
+
     /// Part of fencing: a run whose project is no longer in force publishes nothing. That it was in force after `since`,
     /// as was seen a moment ago, is enough.
     ///

@@ -61,6 +61,7 @@ impl Bucket {
 
     fn download(&self, name: &str, bytes: u64) -> Result<bool> {
         let (s3, at) = (self.s3.clone(), self.at(name));
+        self.mirror.make_room(bytes)?;
         let mut copy = self.copy(name)?;
         if bytes <= CHUNK {
             let Some(object) = wait(async move { s3.get(&at).await })? else { return Ok(false) };
@@ -273,6 +274,10 @@ impl Zone for Bucket {
             self.mirror.keep(name, *bytes).map(|_| ())
         });
         sent.into_iter().collect()
+    }
+
+    fn trim(&self) -> Result<()> {
+        self.mirror.make_room(0)
     }
 
     fn discard(&self, names: &[String]) -> Result<()> {

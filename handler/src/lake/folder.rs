@@ -254,6 +254,10 @@ impl Zone for Folder {
         Ok(())
     }
 
+    fn trim(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn discard(&self, names: &[String]) -> Result<()> {
         names.iter().try_for_each(|name| self.remove(name))
     }

@@ -70,25 +70,17 @@ impl Mirror {
         Some(Local { path: self.path(name), _copy: Some(Arc::clone(copy)) })
     }
 
-    /// Notes a copy that was made, and makes room where it is needed.
+    /// Makes room for so many bytes more: with them there will be no more than may be kept, as far as copies that nobody
+    /// uses can make it so.
     ///
     /// # Errors
     /// [`Error::Io`] when a copy that has to go cannot be removed.
-    pub fn keep(&self, name: &str, bytes: u64) -> Result<Local> {
+    pub fn make_room(&self, bytes: u64) -> Result<()> {
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = copies.values().map(|(_, used)| used + 1).max().unwrap_or_default();
-        // Somebody may have made it, too, and use it: it is the same one.
-        let new = || Arc::new(Copy { name: name.to_owned(), bytes: bytes.next_multiple_of(BLOCK) });
-        let entry = copies.entry(name.to_owned()).or_insert_with(|| (new(), now));
-        entry.1 = now;
-        let copy = Arc::clone(&entry.0);
-        let idle = |(copy, _): &&(InUse, u64)| Arc::strong_count(copy) == 1;
-        let mut leaving: Vec<(u64, InUse)> = Vec::new();
-        let mut kept: u64 = copies.values().filter(idle).map(|(copy, _)| copy.bytes).sum();
-        if kept > self.limit {
-            leaving = copies.values().filter(idle).map(|(copy, used)| (*used, Arc::clone(copy))).collect();
-            leaving.sort_by_key(|(used, _)| *used);
-        }
+        let idle = copies.values().filter(|(copy, _)| Arc::strong_count(copy) == 1);
+        let mut leaving: Vec<(u64, InUse)> = idle.map(|(copy, used)| (*used, Arc::clone(copy))).collect();
+        leaving.sort_by_key(|(used, _)| *used);
+        let mut kept = bytes + leaving.iter().map(|(_, copy)| copy.bytes).sum::<u64>();
         for (_, copy) in leaving {
             if kept <= self.limit {
                 break;
@@ -97,6 +89,23 @@ impl Mirror {
             copies.remove(&copy.name);
             remove(&self.path(&copy.name))?;
         }
+        Ok(())
+    }
+
+    /// Notes a copy that was made.
+    ///
+    /// # Errors
+    /// As [`Mirror::make_room`].
+    pub fn keep(&self, name: &str, bytes: u64) -> Result<Local> {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = copies.values().map(|(_, used)| used + 1).max().unwrap_or_default();
+        // Somebody may have made it, too, and use it: it is the same one.
+        let new = || Arc::new(Copy { name: name.to_owned(), bytes: bytes.next_multiple_of(BLOCK) });
+        let entry = copies.entry(name.to_owned()).or_insert_with(|| (new(), now));
+        entry.1 = now;
+        let copy = Arc::clone(&entry.0);
+        drop(copies);
+        self.make_room(0)?;
         Ok(Local { path: self.path(name), _copy: Some(copy) })
     }
 
@@ -140,6 +149,19 @@ mod tests {
         let there = |name: &str| mirror.find(name).is_some() && mirror.path(name).exists();
         assert_eq!(["a", "b", "c", "d", "e"].map(there), [true, false, false, true, true]);
         drop(in_use);
+    }
+
+    #[test]
+    fn room_is_made_before_it_is_taken_and_of_copies_that_are_let_go_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let mirror = Mirror::new(folder.path().to_owned(), 2 * BLOCK);
+        let there = || ["a", "b", "c"].map(|name| mirror.path(name).exists());
+        drop(["a", "b", "c"].map(|name| make(&mirror, name)));
+        assert_eq!(there(), [true; 3]);
+        mirror.make_room(0).unwrap();
+        assert_eq!(there(), [false, true, true]);
+        mirror.make_room(BLOCK).unwrap();
+        assert_eq!(there(), [false, false, true]);
     }
 
     #[test]
