@@ -14,6 +14,7 @@ pub mod part;
 pub mod s3;
 pub mod seal;
 pub mod store;
+pub mod sums;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

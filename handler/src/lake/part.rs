@@ -1,5 +1,5 @@
 //! Parts of data files: the columns that are wanted of a large Parquet file in a bucket, at their places in a local file of
-//! the same length. Nothing stands between them, and it takes no room.
+//! the same length. Nothing stands between them, and it takes no room. What comes is whole stretches of the file, each checked.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -10,6 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
 use super::s3::{CHUNK, LANES, Pin, S3, broken, ranges};
+use super::sums::Sums;
 use crate::error::{Error, Result};
 use crate::projection::Columns;
 
@@ -27,17 +28,26 @@ const GAP: u64 = 256 << 10;
 ///
 /// # Errors
 /// [`Error::S3`]; [`Error::Io`].
-pub async fn fetch(s3: &S3, (pin, length): (&Pin, u64), columns: &Columns, file: &File) -> Result<Option<u64>> {
+pub async fn fetch(
+    s3: &S3,
+    (pin, length, sums): (&Pin, u64, &Sums),
+    columns: &Columns,
+    file: &File,
+) -> Result<Option<u64>> {
     let damaged = |error: ParquetError| broken(&pin.at, error);
-    let mut end = s3.range(pin, (length.saturating_sub(END), length)).await?;
+    let whole = |range| {
+        let (from, to) = sums.around(range);
+        (from, to.min(length))
+    };
+    let mut end = checked(s3, (pin, sums), whole((length.saturating_sub(END), length))).await?;
     let mut reader = ParquetMetaDataReader::new();
     if let Err(error) = reader.try_parse_sized(&end, length) {
         let ParquetError::NeedMoreData(needed) = error else { return Err(damaged(error)) };
-        end = s3.range(pin, (length.saturating_sub(needed as u64), length)).await?;
+        end = checked(s3, (pin, sums), whole((length.saturating_sub(needed as u64), length))).await?;
         reader.try_parse_sized(&end, length).map_err(damaged)?;
     }
     let metadata = reader.finish().map_err(damaged)?;
-    let Some(wanted) = places(&metadata, columns) else { return Ok(None) };
+    let Some(wanted) = places(&metadata, columns, whole) else { return Ok(None) };
     let fetched = end.len() as u64 + wanted.iter().map(|(from, to)| to - from).sum::<u64>();
     if fetched > length / 2 {
         return Ok(None);
@@ -45,27 +55,43 @@ pub async fn fetch(s3: &S3, (pin, length): (&Pin, u64), columns: &Columns, file:
     file.set_len(length).map_err(Error::io("write", "a part of a data file"))?;
     write(file, (length - end.len() as u64, &end))?;
     let _permit = s3.permit(fetched).await;
-    let requests: Vec<(u64, u64)> = wanted.iter().flat_map(|(from, to)| ranges(*from, *to, CHUNK)).collect();
+    let reach = CHUNK.max(sums.stretch());
+    let requests: Vec<(u64, u64)> = wanted.iter().flat_map(|(from, to)| ranges(*from, *to, reach)).collect();
     stream::iter(requests)
-        .map(|range| async move { Ok::<_, Error>((range.0, s3.range(pin, range).await?)) })
+        .map(|range| async move { Ok::<_, Error>((range.0, checked(s3, (pin, sums), range).await?)) })
         .buffer_unordered(LANES)
         .try_for_each(|(place, bytes)| async move { write(file, (place, &bytes)) })
         .await?;
     Ok(Some(fetched))
 }
 
+/// Whole stretches as they were written.
+async fn checked(s3: &S3, (pin, sums): (&Pin, &Sums), range: (u64, u64)) -> Result<Bytes> {
+    let bytes = s3.range(pin, range).await?;
+    if sums.hold(range.0, &bytes) {
+        Ok(bytes)
+    } else {
+        Err(broken(&pin.at, format!("the bytes from {} to {} do not match their checksum", range.0, range.1)))
+    }
+}
+
 fn write(file: &File, (place, bytes): (u64, &Bytes)) -> Result<()> {
     file.write_all_at(bytes, place).map_err(Error::io("write", "a part of a data file"))
 }
 
-/// Where the columns stand, from and to, in order; nothing where filters stand elsewhere, which might be looked into.
-fn places(metadata: &ParquetMetaData, columns: &Columns) -> Option<Vec<(u64, u64)>> {
+/// Where the columns stand, from and to, in order, each `whole`; nothing where filters stand elsewhere, which might be looked
+/// into.
+fn places(
+    metadata: &ParquetMetaData,
+    columns: &Columns,
+    whole: impl Fn((u64, u64)) -> (u64, u64),
+) -> Option<Vec<(u64, u64)>> {
     let chunks = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
     let wanted = chunks.filter(|chunk| chunk.column_path().parts().first().is_some_and(|root| columns.contains(root)));
     let mut all: Vec<(u64, u64)> = wanted
         .map(|chunk| {
             let (start, length) = chunk.byte_range();
-            chunk.bloom_filter_offset().is_none().then_some((start, start + length))
+            chunk.bloom_filter_offset().is_none().then(|| whole((start, start + length)))
         })
         .collect::<Option<_>>()?;
     all.sort_unstable();

@@ -26,7 +26,9 @@ use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{AggregatedBytes, ByteStream, DateTimeFormat};
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart, EncodingType};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType,
+};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -35,6 +37,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
 use super::seal::{Seal, Verifier};
+use super::sums::Sums;
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::table::backoff;
@@ -113,6 +116,8 @@ pub struct Head {
     pub modified: DateTime<Utc>,
     /// What its bytes are checked against.
     pub seal: Seal,
+    /// What some of its bytes are checked against.
+    pub sums: Option<Sums>,
 }
 
 /// A whole object.
@@ -228,13 +233,18 @@ impl S3 {
     pub async fn head(&self, at: &At) -> Result<Option<Head>> {
         let request = self.client.head_object().bucket(&at.bucket).key(&at.key).checksum_mode(ChecksumMode::Enabled);
         match request.send().await {
-            Ok(head) => Ok(Some(Head {
-                etag: unquoted(head.e_tag()),
-                version_id: head.version_id().filter(|id| *id != "null").map(str::to_owned),
-                size: u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(),
-                modified: time(head.last_modified()),
-                seal: seal_of!(&head),
-            })),
+            Ok(head) => {
+                let size = u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default();
+                let sums = Sums::told(head.metadata(), size);
+                Ok(Some(Head {
+                    etag: unquoted(head.e_tag()),
+                    version_id: head.version_id().filter(|id| *id != "null").map(str::to_owned),
+                    size,
+                    modified: time(head.last_modified()),
+                    seal: seal_of!(&head).or(sums.clone()),
+                    sums,
+                }))
+            }
             // The answer to a look has no body, and so no code.
             Err(error) if status(&error) == Some(404) && error.code() != Some("NoSuchBucket") => Ok(None),
             Err(error) => Err(failure("look at", at, error)),
@@ -332,12 +342,17 @@ impl S3 {
     /// # Errors
     /// [`Error::S3`].
     pub async fn put(&self, at: &At, bytes: Bytes) -> Result<()> {
+        self.put_with(at, bytes, None).await
+    }
+
+    async fn put_with(&self, at: &At, bytes: Bytes, sums: Option<&Sums>) -> Result<()> {
         fault::before_write();
         let request = self.client.put_object().bucket(&at.bucket).key(&at.key).body(bytes.into());
+        let request = request.set_metadata(sums.map(Sums::metadata));
         request.send().await.map(|_| ()).map_err(|error| failure("write", at, error))
     }
 
-    /// Puts the file at `path`, in parts when it is large; parts that were put are given up when one fails.
+    /// Puts the file at `path` with its sums, in parts when it is large; parts that were put are given up when one fails.
     ///
     /// # Errors
     /// [`Error::S3`]; [`Error::Io`] when the file cannot be read.
@@ -345,12 +360,16 @@ impl S3 {
         let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
         let size = file.metadata().map_err(Error::io("look at", path))?.len();
         let _permit = room(&self.going, size.min(PART * LANES as u64)).await;
+        let sums = Sums::of(&file, size).map_err(Error::io("read", path))?;
         if size <= 2 * PART {
-            return self.put(at, read_part(&file, (0, size)).map_err(Error::io("read", path))?).await;
+            let bytes = read_part(&file, (0, size)).map_err(Error::io("read", path))?;
+            return self.put_with(at, bytes, Some(&sums)).await;
         }
         fault::before_write();
         let begun = self.client.create_multipart_upload().bucket(&at.bucket).key(&at.key);
-        let begun = begun.checksum_algorithm(ChecksumAlgorithm::Crc32).send().await;
+        let begun = begun.set_metadata(Some(sums.metadata())).checksum_algorithm(ChecksumAlgorithm::Crc32);
+        // Of the whole: that of the parts tells nothing to who reads it in other ranges.
+        let begun = begun.checksum_type(ChecksumType::FullObject).send().await;
         let begun = begun.map_err(|error| failure("begin the upload of", at, error))?;
         let id = begun.upload_id().unwrap_or_default();
         let sent = self.upload_parts(at, (id, path), (&file, size)).await;
@@ -385,7 +404,7 @@ impl S3 {
         fault::before_write();
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.client.complete_multipart_upload().bucket(&at.bucket).key(&at.key).upload_id(id);
-        let done = request.multipart_upload(parts).send().await;
+        let done = request.checksum_type(ChecksumType::FullObject).multipart_upload(parts).send().await;
         done.map(|_| ()).map_err(|error| failure("complete the upload of", at, error))
     }
 

@@ -2,7 +2,8 @@
 //!
 //! S3 tells a checksum of the whole object for most uploads; where it does not, the `ETag` is the MD5 of an object that
 //! was put at once and is not encrypted with a key of KMS. A composite checksum (of the parts of an upload) says nothing
-//! of the bytes as a whole: then only the length is checked, beside what TLS does.
+//! of the bytes as a whole: then our own sums do, where the object has them, and else only the length is checked, beside
+//! what TLS does.
 //! Source: "Checking object integrity" and "Object" (`ETag`) in the S3 user guide and API reference.
 
 use aws_smithy_checksums::ChecksumAlgorithm;
@@ -10,6 +11,8 @@ use aws_smithy_checksums::http::HttpChecksum;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use md5::{Digest, Md5};
+
+use super::sums::{Summing, Sums};
 
 /// What is known of an object's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub enum Seal {
     },
     /// Its MD5, as hex.
     Md5(String),
+    /// Those of its stretches.
+    Sums(Sums),
     /// Nothing.
     Unknown,
 }
@@ -41,6 +46,15 @@ impl Seal {
             && encryption.is_none_or(|kind| kind == "AES256");
         known.unwrap_or(if is_md5 { Self::Md5(etag) } else { Self::Unknown })
     }
+
+    /// The same, or sums where nothing is known.
+    #[must_use]
+    pub fn or(self, sums: Option<Sums>) -> Self {
+        match (self, sums) {
+            (Self::Unknown, Some(sums)) => Self::Sums(sums),
+            (seal, _) => seal,
+        }
+    }
 }
 
 /// Checks bytes as they come.
@@ -52,6 +66,7 @@ pub struct Verifier {
 enum State {
     Checksum(Box<dyn HttpChecksum>),
     Md5(Md5),
+    Sums(Summing),
     Unknown,
 }
 
@@ -61,6 +76,7 @@ impl Verifier {
         let state = match seal {
             Seal::Checksum { algorithm, .. } => State::Checksum(algorithm.into_impl()),
             Seal::Md5(_) => State::Md5(Md5::new()),
+            Seal::Sums(sums) => State::Sums(sums.begin()),
             Seal::Unknown => State::Unknown,
         };
         Self { seal: seal.clone(), state }
@@ -71,6 +87,7 @@ impl Verifier {
         match &mut self.state {
             State::Checksum(checksum) => checksum.update(bytes),
             State::Md5(md5) => md5.update(bytes),
+            State::Sums(summing) => summing.update(bytes),
             State::Unknown => {}
         }
     }
@@ -85,6 +102,7 @@ impl Verifier {
             (Seal::Md5(value), State::Md5(md5)) => {
                 format!("{:032x}", u128::from_be_bytes(md5.finalize().into())) == *value
             }
+            (Seal::Sums(sums), State::Sums(summing)) => summing.finish() == *sums,
             _ => true,
         };
         if same { Ok(()) } else { Err(format!("the bytes do not match their checksum, {:?}", self.seal)) }
@@ -93,7 +111,7 @@ impl Verifier {
 
 #[cfg(test)]
 mod tests {
-    use super::{Seal, Verifier};
+    use super::{Seal, Sums, Verifier};
 
     const MD5_OF_ABC: &str = "\"900150983cd24fb0d6963f7d28e17f72\"";
 
@@ -123,5 +141,14 @@ mod tests {
         let parts = Seal::of(&[("crc32", Some("NSRBwg==-2"))], Some("\"900150983cd24fb0d6963f7d28e17f72-2\""), None);
         let encrypted = Seal::of(&[], Some(MD5_OF_ABC), Some("aws:kms"));
         assert_eq!((parts, encrypted), (Seal::Unknown, Seal::Unknown));
+    }
+
+    #[test]
+    fn sums_tell_where_nothing_else_does() {
+        let sums = || Sums::of(&b"abc"[..], 3).ok();
+        let known = Seal::Md5("900150983cd24fb0d6963f7d28e17f72".to_owned());
+        assert_eq!(known.clone().or(sums()), known);
+        let seal = Seal::Unknown.or(sums());
+        assert_eq!((verdict(&seal, b"abc"), verdict(&seal, b"abd"), verdict(&seal, b"ab")), (true, false, false));
     }
 }

@@ -43,17 +43,17 @@ pub(crate) fn add_many(world: &World<'_>, files: usize) {
     }
 }
 
-/// A file that is read in several ranges, and whose rows are sent in several parts: 24 MB that do not compress.
+/// A file that is read in several ranges, and whose rows are sent in several parts: 24 MB of six bits each.
 pub(crate) fn add_large(world: &World<'_>, number: usize) {
     let mut text = "id,label,seen\n".to_owned();
     let mut state = number as u64 + 1;
     for id in 0..3000 {
         let _ = write!(text, "{id},");
-        for _ in 0..500 {
+        for _ in 0..800 {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            let _ = write!(text, "{state:016x}");
+            text.extend((0..10).map(|letter| char::from(b'0' + (state >> (letter * 6) & 63) as u8)));
         }
         text.push_str(",2024-01-01\n");
     }

@@ -238,6 +238,21 @@ fn a_data_file_is_not_read_by_the_id_of_its_version() {
     assert_eq!((ingested.is_complete(), asked.is_complete(), by_version), (true, true, 0), "{ingested}\n{asked}");
 }
 
+/// It was sent in parts, and what the server tells of them says nothing of the whole.
+#[test]
+fn a_data_file_that_was_sent_in_parts_is_checked() {
+    let server = Server::start();
+    let world = World::new(&server);
+    batches::add_large(&world, 1);
+    let ingested = world.ingest(Plan::Calm);
+    let rows = |plan| world.start((&["query", "SELECT count(label) AS labels FROM silver.notes"], ""), plan).finish();
+    let damaged = rows(Plan::Always { kind: Kind::Of(".parquet"), fault: Fault::Corrupted });
+    assert!(damaged.code == Some(1) && damaged.to_string().contains("do not match their checksum"), "{damaged}");
+    let sound = rows(Plan::Calm);
+    assert!(ingested.is_complete() && sound.out.contains("3000"), "{ingested}\n{sound}");
+    assert!(ingested.seen.iter().any(|seen| seen.path.contains("partNumber=2")), "{ingested}");
+}
+
 #[test]
 fn long_runs_end_with_the_right_tables_whatever_goes_wrong() {
     let server = Server::start();

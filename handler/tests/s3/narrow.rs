@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use crate::faults::Fault;
 use crate::files::{File, Packing};
-use crate::proxy::Plan;
+use crate::proxy::{Kind, Plan};
 use crate::world::{Done, World};
 
 const SOURCES: &str = "sources:
@@ -32,6 +33,9 @@ const LENGTHS: &str = "WITH named AS (SELECT * FROM {{ source('shop', 'visits') 
 SELECT id % 2 AS odd, word, count(*) AS visits FROM named JOIN {{ ref('words') }} ON rest = id % 2
 WHERE day < DATE '2026-03-01' GROUP BY ALL
 ";
+
+/// The beginning of the data file of `visits/large.csv`: a hash of its key.
+const LARGE: &str = "/visits/4753239e3fd86a149a7b4ed2a4518298-";
 
 const TESTS: &str = "models:
   - name: late
@@ -93,8 +97,18 @@ pub(crate) fn check(world: &World<'_>) {
     let done = run(&["ingest"], &project);
     let asked = fetched(&done, "/visits/");
     assert!((2..=3).contains(&asked), "{asked} requests: {done}");
-    let rows = run(&["query", "SELECT string_agg(word || ' ' || visits, ', ' ORDER BY odd) FROM gold.odd"], "");
+    let words = ["query", "SELECT string_agg(word || ' ' || visits, ', ' ORDER BY odd) FROM gold.odd"];
+    let rows = run(&words, "");
     assert!(rows.out.contains("even 150000, odd 150001"), "{rows}");
+    world.write(&File::new("visits/more.csv", "id,note,day\n3,x,2026-01-01\n", Packing::Plain));
+    let corrupted = Plan::Always { kind: Kind::Of(LARGE), fault: Fault::Corrupted };
+    let done = world.start((&["ingest"], &project), corrupted).finish();
+    assert!(done.code == Some(1) && done.out.contains("do not match their checksum"), "{done}");
+    let rows = run(&words, "");
+    assert!(rows.out.contains("even 150000, odd 150001"), "{rows}");
+    run(&["ingest"], &project);
+    let rows = run(&words, "");
+    assert!(rows.out.contains("even 150000, odd 150002"), "{rows}");
     run(&["audit"], &project);
 }
 
