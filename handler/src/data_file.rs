@@ -341,7 +341,10 @@ mod tests {
         let mut finished = DataFileWriter::new(target("finished"));
         finished.write(&rows).unwrap();
         let files = finished.finish().unwrap();
-        assert_eq!(files.iter().map(|file| &*file.path).collect::<Vec<_>>(), ["id=1/finished-0.parquet", "id=2/finished-1.parquet"]);
+        assert_eq!(
+            files.iter().map(|file| &*file.path).collect::<Vec<_>>(),
+            ["id=1/finished-0.parquet", "id=2/finished-1.parquet"]
+        );
         let there = |number| std::fs::read_dir(folder.path().join(format!("id={number}"))).unwrap().count();
         assert_eq!([there(1), there(2)], [1, 1]);
     }

@@ -42,6 +42,8 @@ pub struct Request {
     pub again: bool,
     /// The keys come from events: that an object is gone already is no failure.
     pub arriving: bool,
+    /// Other work waits for the time of the run: of gold only what stands below the keys is refreshed.
+    pub work_waits: bool,
 }
 
 /// A key that this run could not bring to its end.
@@ -363,7 +365,7 @@ impl Walk<'_> {
         let began = Instant::now();
         let finished = self.summary.receipts.iter().flat_map(Receipt::tables);
         let silver: Vec<String> = published.iter().flat_map(Published::tables).chain(finished).collect();
-        let now = gold::refresh(self.run, self.looked.take(), &silver).await?;
+        let now = gold::refresh(self.run, self.looked.take(), (&silver, self.request.work_waits)).await?;
         self.summary.measures.step("gold", began.elapsed());
         let former = std::mem::replace(&mut self.summary.gold, now.clone());
         for entry in &mut self.summary.gold {

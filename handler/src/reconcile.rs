@@ -25,7 +25,7 @@ pub async fn reconcile(run: &Run, contract: bool, progress: &dyn Progress) -> Re
     let older = missed.older.clone();
     let mut summaries = vec![missed];
     if contract && !older.is_empty() {
-        let request = Request { keys: older, again: true, arriving: true };
+        let request = Request { keys: older, again: true, arriving: true, ..Request::default() };
         summaries.push(ingest(run, &request, progress).await?);
     }
     Ok(summaries)

@@ -51,8 +51,9 @@ impl<'a> Shift<'a> {
     async fn batch(&mut self, messages: Vec<Message>) -> SqsBatchResponse {
         let (groups, mut failed) = groups(messages);
         self.metrics.unreadable(failed.len());
-        for group in groups {
-            match self.serve(&group).await {
+        let last = groups.len().saturating_sub(1);
+        for (place, group) in groups.into_iter().enumerate() {
+            match self.serve(&group, place < last).await {
                 Ok((_, verdicts)) => {
                     let parts = group.into_iter().zip(verdicts);
                     failed.extend(parts.filter_map(|(part, failure)| Some((part.id, failure?))));
@@ -75,7 +76,7 @@ impl<'a> Shift<'a> {
 
     async fn direct(&mut self, asked: Asked) -> Result<Report, Failure> {
         let part = Part { id: String::new(), asked };
-        let (summary, verdicts) = self.serve(&[part]).await?;
+        let (summary, verdicts) = self.serve(&[part], false).await?;
         match Failure::of_all(&verdicts.into_iter().flatten().collect::<Vec<_>>()) {
             Some(failure) => Err(failure),
             None => Ok(Report::of(&summary)),
@@ -83,8 +84,8 @@ impl<'a> Shift<'a> {
     }
 
     /// Does what a group asks for in one ingest; tells for each request why it failed, if it did. After a failure of
-    /// ours nothing of the run is used again.
-    async fn serve(&mut self, group: &[Part]) -> Result<(Summary, Vec<Option<Failure>>), Failure> {
+    /// ours nothing of the run is used again. `others_wait`: for the time that it leaves.
+    async fn serve(&mut self, group: &[Part], others_wait: bool) -> Result<(Summary, Vec<Option<Failure>>), Failure> {
         if group.iter().all(|part| part.asked == Asked::Keys(BTreeSet::new())) {
             return Ok((Summary::default(), vec![None; group.len()]));
         }
@@ -97,7 +98,7 @@ impl<'a> Shift<'a> {
             Some(run) => run,
             None => self.function.begin(self.budget)?,
         };
-        let (wanted, summary) = look(&run, group).await?;
+        let (wanted, summary) = look(&run, group, others_wait).await?;
         tell(&summary);
         self.metrics.add(&summary);
         let verdicts: Vec<Option<Failure>> = wanted.iter().map(|wanted| wanted.failure(&summary)).collect();
@@ -108,14 +109,15 @@ impl<'a> Shift<'a> {
     }
 }
 
-async fn look(run: &Run, group: &[Part]) -> Result<(Vec<Wanted>, Summary)> {
+async fn look(run: &Run, group: &[Part], others_wait: bool) -> Result<(Vec<Wanted>, Summary)> {
     let wanted: Vec<Wanted> = group.iter().map(|part| Wanted::of(&part.asked, &run.lake)).collect::<Result<_>>()?;
     let keys: BTreeSet<&String> = wanted.iter().flat_map(|wanted| &wanted.keys).collect();
     if keys.is_empty() {
-        return Ok((wanted, Summary { gold: gold::refresh(run, None, &[]).await?, ..Summary::default() }));
+        return Ok((wanted, Summary { gold: gold::refresh(run, None, (&[], false)).await?, ..Summary::default() }));
     }
     let keys = keys.into_iter().cloned().collect();
-    let request = Request { keys, arriving: true, ..Request::default() };
+    let work_waits = others_wait && !wanted.iter().any(|wanted| wanted.refresh);
+    let request = Request { keys, arriving: true, work_waits, ..Request::default() };
     let summary = ingest(run, &request, &Lines).await?;
     Ok((wanted, summary))
 }
