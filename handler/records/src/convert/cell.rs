@@ -281,18 +281,17 @@ mod tests {
         Arc::new(MapArray::new(field, OffsetBuffer::from_lengths([length]), entries, None, false))
     }
 
+    fn check(cases: Vec<(ArrayRef, &str)>) {
+        for (array, json) in cases {
+            let cell = Cell::new(array.as_ref(), 0);
+            assert_eq!((cell.to_json().as_deref(), cell.show().as_str()), (Ok(json), json), "{}", array.data_type());
+        }
+    }
+
     #[test]
-    fn a_value_of_each_type_is_told_in_json() {
+    fn a_number_of_each_type_is_told_in_json() {
         let half = <Float16Type as ArrowPrimitiveType>::Native::from_f32(1.5);
-        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(-3)]));
-        let words: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
-        let [list, large, fixed] = lists(&numbers);
-        let pair = StructArray::from(vec![
-            (Arc::new(Field::new("n", DataType::Int32, true)), Arc::new(numbers.slice(0, 2)) as ArrayRef),
-            (Arc::new(Field::new("\"w\"", DataType::Utf8, true)), words.clone()),
-        ]);
-        let interval = IntervalMonthDayNano::new(14, -3, 1_500_000_000);
-        let cases: Vec<(ArrayRef, &str)> = vec![
+        check(vec![
             (Arc::new(NullArray::new(1)), "null"),
             (Arc::new(BooleanArray::from(vec![true])), "true"),
             (Arc::new(Int8Array::from(vec![-8])), "-8"),
@@ -311,6 +310,13 @@ mod tests {
             (Arc::new(Decimal32Array::from(vec![-5]).with_precision_and_scale(9, 2).unwrap()), "-0.05"),
             (Arc::new(Decimal64Array::from(vec![1234]).with_precision_and_scale(18, 3).unwrap()), "1.234"),
             (Arc::new(Decimal128Array::from(vec![70]).with_precision_and_scale(38, 1).unwrap()), "7.0"),
+        ]);
+    }
+
+    #[test]
+    fn a_time_of_each_type_is_told_in_json() {
+        let interval = IntervalMonthDayNano::new(14, -3, 1_500_000_000);
+        check(vec![
             (Arc::new(Date32Array::from(vec![-1])), "\"1969-12-31\""),
             (Arc::new(Date64Array::from(vec![86_400_001])), "\"1970-01-02 00:00:00.001\""),
             (Arc::new(Time32SecondArray::from(vec![3661])), "\"01:01:01\""),
@@ -328,6 +334,19 @@ mod tests {
             ),
             (Arc::new(IntervalMonthDayNanoArray::from(vec![interval])), "\"P14M-3DT1.5S\""),
             (Arc::new(DurationSecondArray::from(vec![90])), "\"PT90S\""),
+        ]);
+    }
+
+    #[test]
+    fn a_text_and_a_nested_value_of_each_type_is_told_in_json() {
+        let numbers: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None, Some(-3)]));
+        let words: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+        let [list, large, fixed] = lists(&numbers);
+        let pair = StructArray::from(vec![
+            (Arc::new(Field::new("n", DataType::Int32, true)), Arc::new(numbers.slice(0, 2)) as ArrayRef),
+            (Arc::new(Field::new("\"w\"", DataType::Utf8, true)), words.clone()),
+        ]);
+        check(vec![
             (Arc::new(StringArray::from(vec!["é\"\n"])), r#""é\"\n""#),
             (Arc::new(LargeStringArray::from(vec!["large"])), "\"large\""),
             (Arc::new(StringViewArray::from(vec!["a view of more than 12 bytes"])), "\"a view of more than 12 bytes\""),
@@ -344,11 +363,7 @@ mod tests {
             (Arc::new(pair), r#"{"n":1,"\"w\"":"a"}"#),
             (map(words.clone(), numbers.slice(1, 2)), r#"{"a":null,"b":-3}"#),
             (map(numbers.slice(2, 1), words.slice(1, 1)), r#"{"-3":"b"}"#),
-        ];
-        for (array, json) in cases {
-            let cell = Cell::new(array.as_ref(), 0);
-            assert_eq!((cell.to_json().as_deref(), cell.show().as_str()), (Ok(json), json), "{}", array.data_type());
-        }
+        ]);
     }
 
     #[test]

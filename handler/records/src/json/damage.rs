@@ -39,21 +39,35 @@ fn begins_object(text: &[u8]) -> Option<bool> {
     Some(begins)
 }
 
-/// Where a key stands behind an object, perhaps behind a comma: its text, without its quotes. What closed the object was
-/// none of its own then, or what opened the next one is lost. `None` when more bytes are needed to tell.
-pub(crate) fn find_key(text: &[u8]) -> Option<Option<Range<usize>>> {
+/// What stands behind an object, perhaps behind a comma.
+pub(crate) enum Behind {
+    /// The text of a key, without its quotes. What closed the object was none of its own then, or what opened the next one is
+    /// lost.
+    Key(Range<usize>),
+    /// Anything else.
+    Other,
+    /// More bytes are needed to tell.
+    Unfinished,
+}
+
+/// Looks behind an object.
+pub(crate) fn look_behind(text: &[u8]) -> Behind {
+    find_key(text).unwrap_or(Behind::Unfinished)
+}
+
+fn find_key(text: &[u8]) -> Option<Behind> {
     let mut solid = text.iter().enumerate().filter(|(_, byte)| !is_space(**byte));
     let mut next = solid.next()?;
     if *next.1 == b',' {
         next = solid.next()?;
     }
-    let (quote, b'"') = next else { return Some(None) };
+    let (quote, b'"') = next else { return Some(Behind::Other) };
     let end = find_quote(text, quote + 1, 0)?;
     if text[end] != b'"' {
-        return Some(None);
+        return Some(Behind::Other);
     }
     let behind = text[end + 1..].iter().find(|byte| !is_space(**byte))?;
-    Some((*behind == b':').then_some(quote + 1..end))
+    Some(if *behind == b':' { Behind::Key(quote + 1..end) } else { Behind::Other })
 }
 
 /// How long a damaged element is, up to the comma or bracket behind it.

@@ -6,12 +6,10 @@
 //! So are sound elements behind it, if what then comes shows that they stand in something: until that is settled they are in
 //! doubt. Where values follow each other that needs no doubt: no comma follows a record, and no bracket.
 
-use std::ops::Range;
-
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::brackets::{Brackets, Goes};
-use super::damage::{Measured, find_key, find_parting, goes_on, measure};
+use super::damage::{Behind, Measured, find_parting, goes_on, look_behind, measure};
 use super::scan::{Entry, Stop, is_space, scan};
 use crate::block::{BLOCK_BYTES, Block, Span, Split, block_records};
 use crate::error::Error;
@@ -412,19 +410,20 @@ impl Splitter {
     /// Where a colon stands behind an object and a key that it does not have: it goes on there, if not another one begins.
     /// With a key that it has it cannot go on.
     fn find_other_key(&mut self, end: usize, entries: &[Entry]) -> Result<Option<usize>, Error> {
+        if self.bytes()[self.at] != b'{' {
+            return Ok(None);
+        }
         loop {
             let bytes = self.bytes();
-            match find_key(&bytes[end..]) {
-                _ if bytes[self.at] != b'{' => return Ok(None),
-                Some(key) => {
-                    let key = key.map(|key| end + key.start..end + key.end);
-                    let is_other = |key: &Range<usize>| {
-                        entries.iter().all(|own| bytes[own.key.0..own.key.1] != bytes[key.clone()])
-                    };
-                    return Ok(key.filter(is_other).and_then(|key| Some(key.end + memchr(b':', &bytes[key.end..])?)));
+            match look_behind(&bytes[end..]) {
+                Behind::Key(key) => {
+                    let key = end + key.start..end + key.end;
+                    let is_own = entries.iter().any(|own| bytes[own.key.0..own.key.1] == bytes[key.clone()]);
+                    let colon = memchr(b':', &bytes[key.end..]).map(|length| key.end + length);
+                    return Ok(colon.filter(|_| !is_own));
                 }
-                None if self.window.is_over() || self.is_long() => return Ok(None),
-                None => self.window.fill()?,
+                Behind::Unfinished if !self.window.is_over() && !self.is_long() => self.window.fill()?,
+                Behind::Other | Behind::Unfinished => return Ok(None),
             }
         }
     }
