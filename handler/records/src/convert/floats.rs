@@ -197,7 +197,17 @@ mod tests {
             assert_eq!(parse_double(text), Ok(value), "{text}");
         }
         assert!(parse_double("NaN").unwrap().is_nan());
-        assert_eq!(parse_double("-Infinity"), Ok(f64::NEG_INFINITY));
+        for (text, value) in [("-Infinity", f64::NEG_INFINITY), ("+inf", f64::INFINITY), ("INF", f64::INFINITY)] {
+            assert_eq!(parse_double(text), Ok(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_number_is_told() {
+        for (text, clause) in [("1e400", "out of range"), ("-1e-400", "too small")] {
+            assert_eq!(parse_double(text), Err(Misfit::Because(clause.to_owned())), "{text}");
+            assert_eq!(parse_float(text), Err(Misfit::Because(clause.to_owned())), "{text}");
+        }
     }
 
     #[test]

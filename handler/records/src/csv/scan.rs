@@ -447,6 +447,22 @@ mod tests {
     }
 
     #[test]
+    fn a_quoted_field_that_is_not_trusted_ends_on_its_line() {
+        let scan = |text: &[u8], trusted: usize, over: bool| {
+            let scanner = Scanner { bytes: text, over, dialect: DIALECT, keep: 9, trusted };
+            scanner.scan(0, &mut Vec::new()).map(|scan| (scan.next, scan.width, scan.fault))
+        };
+        let open = Some(Fault::Open(2));
+        assert_eq!(scan(b"1,\"a\nb\",c\n", 3, true), Some((10, 3, None)));
+        assert_eq!(scan(b"1,\"a\nb\",c\n", 2, true), Some((5, 2, open)));
+        assert_eq!(scan(b"1,\"a\nb\",c\n", 2, false), Some((5, 2, open)));
+        assert_eq!(scan(b"1,\"ab\",c\n", 0, true), Some((9, 3, None)));
+        assert_eq!(scan(b"1,\"ab\"", 0, true), Some((6, 2, None)));
+        assert_eq!(scan(b"1,\"ab", 0, true), Some((5, 2, open)));
+        assert_eq!(scan(b"1,\"ab", 0, false), None);
+    }
+
+    #[test]
     fn a_field_says_how_it_is_written() {
         let fields = scan(b"a,\"b\",\"c\"\"\"\n", 0, true).1;
         let written: Vec<(bool, bool)> = fields.iter().map(|field| (field.quoted, field.escaped)).collect();

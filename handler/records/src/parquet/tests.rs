@@ -6,7 +6,9 @@ use arrow::array::{
     ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int32Array,
     Int64Array, ListArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
-use arrow::datatypes::{Date32Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType};
+use arrow::datatypes::{
+    Date32Type, Float32Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType,
+};
 
 use crate::trial::{Trial, options, read_all, reasons, shown, texts};
 use crate::{Depth, Error, Format, MemoryInput, Plan, survey};
@@ -182,6 +184,11 @@ fn nested_values_pass() {
         Arc::new(arrow::datatypes::Field::new("a", arrow::datatypes::DataType::Utf8, true)),
         Arc::new(StringArray::from(vec![Some("x"), None])) as ArrayRef,
     )]);
+    let doubles = ListArray::from_iter_primitive::<Float64Type, _, _>(vec![Some(vec![Some(0.1), Some(0.5)])]);
+    let floats = ListArray::from_iter_primitive::<Float32Type, _, _>(vec![Some(vec![Some(0.1), None])]);
+    assert_eq!(convert(Arc::new(doubles.clone()), "DOUBLE[]"), ["[0.1, 0.5]"]);
+    assert_eq!(convert(Arc::new(doubles), "FLOAT[]"), ["[0.1,0.5] is not FLOAT[] (0.1 is not FLOAT (not exactly))"]);
+    assert_eq!(convert(Arc::new(floats), "FLOAT[]"), ["[0.1, ]"]);
     let trial = parquet(vec![("l", Arc::new(list)), ("p", Arc::new(pair))]);
     let outcome = trial.plan(&[("l", "BIGINT[]"), ("l", "JSON"), ("p", "STRUCT(a VARCHAR)"), ("p", "JSON")]).read();
     assert_eq!(
