@@ -26,7 +26,9 @@ use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{AggregatedBytes, ByteStream, DateTimeFormat};
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart, EncodingType};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, EncodingType,
+};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -366,7 +368,8 @@ impl S3 {
         fault::before_write();
         let begun = self.client.create_multipart_upload().bucket(&at.bucket).key(&at.key);
         let begun = begun.set_metadata(Some(sums.metadata())).checksum_algorithm(ChecksumAlgorithm::Crc32);
-        let begun = begun.send().await;
+        // Of the whole: that of the parts tells nothing to who reads it in other ranges.
+        let begun = begun.checksum_type(ChecksumType::FullObject).send().await;
         let begun = begun.map_err(|error| failure("begin the upload of", at, error))?;
         let id = begun.upload_id().unwrap_or_default();
         let sent = self.upload_parts(at, (id, path), (&file, size)).await;
@@ -401,7 +404,7 @@ impl S3 {
         fault::before_write();
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let request = self.client.complete_multipart_upload().bucket(&at.bucket).key(&at.key).upload_id(id);
-        let done = request.multipart_upload(parts).send().await;
+        let done = request.checksum_type(ChecksumType::FullObject).multipart_upload(parts).send().await;
         done.map(|_| ()).map_err(|error| failure("complete the upload of", at, error))
     }
 
