@@ -242,8 +242,8 @@ fn a_file_that_moves_to_another_source_waits_for_what_stands_below_the_table_tha
         }
     }
     let orders = "          - name: amount\n            data_type: bigint\n";
-    let late = "      - name: late\n        meta: {external_location: orders/b.csv}\n";
-    lake.edit("models/sources.yml", orders, &format!("{orders}{late}"));
+    let entry = "      - name: late\n        meta: {external_location: orders/b.csv}\n";
+    lake.edit("models/sources.yml", orders, &format!("{orders}{entry}"));
     lake.write("raw/orders/b.csv", "id,day,amount\n4,2026-01-03,8\n");
     let done = lake.ingest(1, &["orders/b.csv"]);
     assert_eq!(done.told(), "orders/b.csv: failed 0/0/0");
