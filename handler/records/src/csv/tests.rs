@@ -83,6 +83,14 @@ fn what_is_no_record_is_counted() {
 }
 
 #[test]
+fn a_quote_in_a_comment_opens_nothing() {
+    let mut trial = csv("a,b\n#1,\"x\n2,y\"\n3,z\n").plan(&[("b", "VARCHAR")]);
+    trial.options.comment = Some(b'#');
+    let outcome = trial.read();
+    assert_eq!((outcome.records, outcome.record_numbers), (2, vec![2]));
+}
+
+#[test]
 fn a_header_behind_a_second_byte_order_mark_is_a_repeated_one() {
     let trial = csv("\u{feff}a,b\n1,x\n\u{feff}a,b\n2,y\n\u{feff}3,z\n").plan(&[("a", "VARCHAR")]);
     let outcome = trial.read();
