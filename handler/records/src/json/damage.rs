@@ -1,7 +1,5 @@
 //! Where a damaged record ends, as far as its bytes tell.
 
-use std::ops::Range;
-
 use memchr::{memchr2, memchr3};
 
 use super::scan::is_space;
@@ -39,37 +37,6 @@ fn begins_object(text: &[u8]) -> Option<bool> {
     Some(begins)
 }
 
-/// What stands behind an object, perhaps behind a comma.
-pub(crate) enum Behind {
-    /// The text of a key, without its quotes. What closed the object was none of its own then, or what opened the next one is
-    /// lost.
-    Key(Range<usize>),
-    /// Anything else.
-    Other,
-    /// More bytes are needed to tell.
-    Unfinished,
-}
-
-/// Looks behind an object.
-pub(crate) fn look_behind(text: &[u8]) -> Behind {
-    find_key(text).unwrap_or(Behind::Unfinished)
-}
-
-fn find_key(text: &[u8]) -> Option<Behind> {
-    let mut solid = text.iter().enumerate().filter(|(_, byte)| !is_space(**byte));
-    let mut next = solid.next()?;
-    if *next.1 == b',' {
-        next = solid.next()?;
-    }
-    let (quote, b'"') = next else { return Some(Behind::Other) };
-    let end = find_quote(text, quote + 1, 0)?;
-    if text[end] != b'"' {
-        return Some(Behind::Other);
-    }
-    let behind = text[end + 1..].iter().find(|byte| !is_space(**byte))?;
-    Some(if *behind == b':' { Behind::Key(quote + 1..end) } else { Behind::Other })
-}
-
 /// How long a damaged element is, up to the comma or bracket behind it.
 pub(crate) enum Measured {
     End(usize),
@@ -79,8 +46,7 @@ pub(crate) enum Measured {
     Unfinished,
 }
 
-/// Measures a damaged element, which ends before the first line end at or after `from`. A colon where nothing is open stands
-/// in an object that was closed too early.
+/// Measures a damaged element, which ends before the first line end at or after `from`.
 pub(crate) fn measure(text: &[u8], from: usize) -> Measured {
     let (mut position, mut open) = (0, Vec::new());
     while let Some(byte) = text.get(position) {
@@ -92,8 +58,6 @@ pub(crate) fn measure(text: &[u8], from: usize) -> Measured {
             },
             b'{' => open.push(b'}'),
             b'[' => open.push(b']'),
-            b':' if open.is_empty() => open.push(b'}'),
-            b',' if open.is_empty() && position < from => {}
             b',' | b']' if open.is_empty() => return Measured::End(position),
             close @ (b'}' | b']') if open.pop() != Some(*close) => return Measured::Nowhere,
             b'\n' if position >= from => return Measured::Nowhere,

@@ -9,8 +9,8 @@
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::brackets::{Brackets, Goes};
-use super::damage::{Behind, Measured, find_parting, goes_on, look_behind, measure};
-use super::scan::{Entry, Stop, is_space, scan};
+use super::damage::{Measured, find_parting, goes_on, measure};
+use super::scan::{Stop, is_space, scan};
 use crate::block::{BLOCK_BYTES, Block, Span, Split, block_records};
 use crate::error::Error;
 use crate::input::Input;
@@ -380,9 +380,6 @@ impl Splitter {
                 // A number may go on.
                 Ok(end) if end == self.bytes().len() && !self.window.is_over() => self.window.fill()?,
                 Ok(end) => {
-                    if let Some(colon) = self.find_other_key(end, &entries)? {
-                        return self.end_damaged(colon);
-                    }
                     if let Some(wrong) = self.find_what_follows(end)? {
                         if self.bytes().get(wrong) == Some(&b'}') {
                             self.disbelieve();
@@ -403,27 +400,6 @@ impl Splitter {
                 }
                 Err(Stop::Unfinished) if self.is_long() => return Ok(None),
                 Err(Stop::Unfinished) => self.window.fill()?,
-            }
-        }
-    }
-
-    /// Where a colon stands behind an object and a key that it does not have: it goes on there, if not another one begins.
-    /// With a key that it has it cannot go on.
-    fn find_other_key(&mut self, end: usize, entries: &[Entry]) -> Result<Option<usize>, Error> {
-        if self.bytes()[self.at] != b'{' {
-            return Ok(None);
-        }
-        loop {
-            let bytes = self.bytes();
-            match look_behind(&bytes[end..]) {
-                Behind::Key(key) => {
-                    let key = end + key.start..end + key.end;
-                    let is_own = entries.iter().any(|own| bytes[own.key.0..own.key.1] == bytes[key.clone()]);
-                    let colon = memchr(b':', &bytes[key.end..]).map(|length| key.end + length);
-                    return Ok(colon.filter(|_| !is_own));
-                }
-                Behind::Unfinished if !self.window.is_over() && !self.is_long() => self.window.fill()?,
-                Behind::Other | Behind::Unfinished => return Ok(None),
             }
         }
     }

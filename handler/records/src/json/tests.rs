@@ -282,34 +282,6 @@ fn a_record_that_is_too_long_and_damaged_ends_with_its_line() {
 }
 
 #[test]
-fn an_object_that_is_closed_too_early_is_no_record() {
-    let read = |text: &str, concatenated: bool| {
-        let mut trial = json(text).plan(&[("a", "BIGINT"), ("b", "BIGINT")]);
-        trial.options.concatenated = concatenated;
-        let outcome = trial.read();
-        let raws: Vec<String> = outcome.rejects.iter().map(|reject| reject.raw.clone()).collect();
-        (shown(&outcome, 0).concat(), raws)
-    };
-    for (text, kept, damaged) in [
-        ("[{\"a\":1},\"b\":2},\n{\"a\":3,\"b\":4}]", "3", "{\"a\":1},\"b\":2}"),
-        ("[\n{\"a\":1}\n\"b\":2},\n{\"a\":3,\"b\":4}\n]", "3", "{\"a\":1}\n\"b\":2}"),
-        ("[{\"a\":0},{\"a\":1}, \"b\" : {\"c\":[2]}},{\"a\":3},{\"a\":4}]", "034", "{\"a\":1}, \"b\" : {\"c\":[2]}}"),
-        ("[{\"a\":0},{\"a\":1}\"b\":2},{\"a\":3},{\"a\":4}]", "034", "{\"a\":1}\"b\":2}"),
-        ("[{\"a\":0},{\"a\":1},\"b\",{\"a\":3}]", "013", "\"b\""),
-    ] {
-        assert_eq!(read(text, false), (kept.to_owned(), vec![damaged.to_owned()]), "{text}");
-    }
-    for (text, kept, damaged) in [
-        ("{\"a\":1}\"b\":2}\n{\"a\":3,\"b\":4}", "3", "{\"a\":1}\"b\":2}"),
-        ("{\"a\":1}\"b\":2}{\"a\":3}{\"a\":4}", "34", "{\"a\":1}\"b\":2}"),
-        ("{\"a\":1}\n\"b\":2}\n{\"a\":3}", "3", "{\"a\":1}\n\"b\":2}"),
-        ("{\"a\":1}\"a\":2}\n{\"a\":3}", "13", "\"a\":2}"),
-    ] {
-        assert_eq!(read(text, true), (kept.to_owned(), vec![damaged.to_owned()]), "{text}");
-    }
-}
-
-#[test]
 fn one_bracket_too_many_before_much_is_shown_alone() {
     let rows = "{\"id\":1},\n".repeat(crate::window::LIMIT / 10 + 10);
     let outcome = json(&format!("[\n[\n{rows}{{\"id\":2}}]\n")).plan(&[("id", "BIGINT")]).read();
