@@ -88,7 +88,11 @@ pub(crate) fn texts(outcome: &Outcome, column: usize) -> Vec<Option<String>> {
 
 /// The values of any column, as text.
 pub(crate) fn shown(outcome: &Outcome, column: usize) -> Vec<String> {
-    let array = outcome.rows[0].column(column);
+    shown_values(outcome.rows[0].column(column))
+}
+
+/// The values of an array, as text.
+pub(crate) fn shown_values(array: &dyn Array) -> Vec<String> {
     (0..array.len()).map(|row| arrow::util::display::array_value_to_string(array, row).unwrap()).collect()
 }
 

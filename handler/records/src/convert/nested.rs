@@ -210,6 +210,7 @@ impl Slot for StructSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trial::shown_values;
 
     fn convert(name: &str, values: &[&str]) -> (Vec<Result<(), Misfit>>, ArrayRef) {
         let mut slot = create_slot(&name.parse().unwrap(), None).unwrap();
@@ -224,10 +225,6 @@ mod tests {
         assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false, true]);
         assert_eq!(array.len(), 5);
         assert_eq!(array.null_count(), 2);
-    }
-
-    fn shown(array: &ArrayRef) -> Vec<String> {
-        (0..array.len()).map(|row| arrow::util::display::array_value_to_string(array, row).unwrap()).collect()
     }
 
     #[test]
@@ -258,7 +255,10 @@ mod tests {
             let lists = [format!("[{value}]"), "[]".to_owned(), "7".to_owned(), format!("[null,{value},{value}]")];
             let (results, array) = convert(&format!("{data_type}[]"), &lists.each_ref().map(String::as_str));
             assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, true], "{data_type}");
-            assert_eq!(shown(&array), [format!("[{text}]"), "[]".into(), String::new(), format!("[, {text}, {text}]")]);
+            assert_eq!(
+                shown_values(&array),
+                [format!("[{text}]"), "[]".into(), String::new(), format!("[, {text}, {text}]")]
+            );
             let structs = [
                 format!("{{\"v\":{value}}}"),
                 "{}".into(),
@@ -266,10 +266,10 @@ mod tests {
                 "{\"v\":null}".into(),
             ];
             let (_, array) = convert(&format!("STRUCT(v {data_type})"), &structs.each_ref().map(String::as_str));
-            assert_eq!(shown(&array), [format!("{{v: {text}}}"), "{v: }".into(), String::new(), "{v: }".into()]);
+            assert_eq!(shown_values(&array), [format!("{{v: {text}}}"), "{v: }".into(), String::new(), "{v: }".into()]);
             let (_, array) =
                 convert(&format!("MAP(VARCHAR, {data_type})"), &structs.each_ref().map(String::as_str)[..2]);
-            assert_eq!(shown(&array), [format!("{{v: {text}}}"), "{}".into()]);
+            assert_eq!(shown_values(&array), [format!("{{v: {text}}}"), "{}".into()]);
         }
     }
 
@@ -280,11 +280,11 @@ mod tests {
             &[r#"[{"a":1,"b":2},{"a":3,"b":"x"},{"a":5}]"#, r#"[{"b":6}]"#, r#""[{\"a\":7}]""#, "[1]", "[[]]"],
         );
         assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, true, false, false]);
-        assert_eq!(shown(&array), ["", "[{a: , b: 6}]", "[{a: 7, b: }]", "", ""]);
+        assert_eq!(shown_values(&array), ["", "[{a: , b: 6}]", "[{a: 7, b: }]", "", ""]);
         let (results, array) =
             convert("MAP(INTEGER, INTEGER)", &[r#"{"1":2,"x":3}"#, r#"{"4":5}"#, r#"{"6":"y"}"#, r#"{"7":8}"#]);
         assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false, true]);
-        assert_eq!(shown(&array), ["", "{4: 5}", "", "{7: 8}"]);
+        assert_eq!(shown_values(&array), ["", "{4: 5}", "", "{7: 8}"]);
     }
 
     #[test]
