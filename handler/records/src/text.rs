@@ -22,8 +22,8 @@ const CHUNK: usize = 64 * 1024;
 /// Room for what they become: any of them may become three.
 const ROOM: usize = 4 * CHUNK;
 
-/// How many letters beyond ASCII are not all UTF-8 by chance where an encoding writes them in several bytes.
-const LETTERS: usize = 4;
+/// How many bytes that go on with a letter are not all right for UTF-8 by chance, where an encoding writes letters in several.
+const GOING_ON: usize = 4;
 
 /// Says what is wrong with an encoding's label, for whoever declared it.
 ///
@@ -83,8 +83,8 @@ fn is_rather_utf_8(encoding: &'static Encoding, sample: &[u8]) -> bool {
         return !text.is_empty() && memchr::memchr(0, sample).is_none();
     }
     // Any two bytes may be a letter of an encoding that writes letters in two.
-    let few = if encoding.is_single_byte() { 1 } else { LETTERS };
-    text.chars().filter(|letter| !letter.is_ascii()).nth(few - 1).is_some()
+    let few = if encoding.is_single_byte() { 1 } else { GOING_ON };
+    text.bytes().filter(|byte| (0x80..0xc0).contains(byte)).nth(few - 1).is_some()
 }
 
 /// A stream on its way through an encoding.
@@ -224,6 +224,8 @@ mod tests {
             (b"\xef\xbb\xbfa", Some("latin1"), "declared as windows-1252, and it has the byte order mark of UTF-8"),
             ("Zürich".as_bytes(), Some("latin1"), "declared as windows-1252, and it is UTF-8"),
             ("Zürich, Köln, Gießen, Döbeln".as_bytes(), Some("shift_jis"), "declared as Shift_JIS, and it is UTF-8"),
+            ("1,東京".as_bytes(), Some("shift_jis"), "declared as Shift_JIS, and it is UTF-8"),
+            ("1,日本".as_bytes(), Some("gbk"), "declared as GBK, and it is UTF-8"),
             (b"a,b\n1,2\n", Some("utf-16le"), "declared as UTF-16LE, and it is UTF-8"),
         ] {
             let error = open(bytes, label).err().map(|error| error.to_string());

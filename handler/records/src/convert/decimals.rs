@@ -112,6 +112,14 @@ impl DecimalSlot {
         Ok(Self { integer: true, signed, ..Self::new(38, 0)? })
     }
 
+    /// Takes `value * 10^places`.
+    fn take_shifted(&mut self, value: i128, places: i64) -> Result<(), Misfit> {
+        match shift(value, places) {
+            None if places >= 0 => Err(Misfit::Because("out of range".to_owned())),
+            shifted => self.take(shifted),
+        }
+    }
+
     fn take(&mut self, value: Option<i128>) -> Result<(), Misfit> {
         let value =
             value.ok_or_else(|| if self.integer { Misfit::Type } else { Misfit::Because("not exactly".to_owned()) })?;
@@ -131,10 +139,7 @@ impl Slot for DecimalSlot {
             return self.take(Some(parse_integer(text).ok_or(Misfit::Type)?));
         }
         let digits = parse_digits(text)?;
-        match shift(digits.value, digits.exponent.saturating_add(i64::from(self.scale))) {
-            None if digits.exponent >= 0 => Err(Misfit::Because("out of range".to_owned())),
-            value => self.take(value),
-        }
+        self.take_shifted(digits.value, digits.exponent.saturating_add(i64::from(self.scale)))
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
@@ -148,8 +153,8 @@ impl Slot for DecimalSlot {
 
     fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
         match cell {
-            Cell::Integer(value) => self.take(rescale(*value, 0, self.scale)),
-            Cell::Decimal(value, scale) => self.take(rescale(*value, *scale, self.scale)),
+            Cell::Integer(value) => self.take_shifted(*value, i64::from(self.scale)),
+            Cell::Decimal(value, scale) => self.take_shifted(*value, i64::from(self.scale) - i64::from(*scale)),
             _ => Err(Misfit::Type),
         }
     }
@@ -212,6 +217,12 @@ mod tests {
         {
             assert_eq!(convert(text, 4, 1), Err(Misfit::Because(clause.to_owned())), "{text}");
         }
+        let out_of_range = Misfit::Because("out of range".to_owned());
+        assert_eq!(convert("1234567890123456789012.5", 38, 18), Err(out_of_range.clone()));
+        assert_eq!(convert("12.5", 38, 38), Err(out_of_range.clone()));
+        let mut slot = DecimalSlot::new(38, 30).unwrap();
+        assert_eq!(slot.take_native(&Cell::Integer(i128::from(i64::MAX))), Err(out_of_range.clone()));
+        assert_eq!(slot.take_native(&Cell::Decimal(i128::from(i64::MAX), 2)), Err(out_of_range));
     }
 
     #[test]

@@ -86,13 +86,12 @@ impl Slot for MapSlot {
         self.validity.len()
     }
 
-    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
-        self.take_json(text)
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        self.take_text(&unquote(json)?)
     }
 
-    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        let json = unquote(json)?;
-        for (key, value) in &parse_object(&json)?.0 {
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
+        for (key, value) in &parse_object(text)?.0 {
             self.take_key(key)?;
             take_part(&mut *self.values, &self.types.1, value)?;
         }

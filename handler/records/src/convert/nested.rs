@@ -90,15 +90,14 @@ impl Slot for ListSlot {
         self.validity.len()
     }
 
-    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
-        self.take_json(text)
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        self.take_text(&unquote(json)?)
     }
 
-    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        let json = unquote(json)?;
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         // What splits it looks into no string.
-        check_json(&json).map_err(Misfit::Because)?;
-        let elements: Vec<&RawValue> = serde_json::from_str(&json).map_err(|error| explain_json(&error))?;
+        check_json(text).map_err(Misfit::Because)?;
+        let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| explain_json(&error))?;
         for element in elements {
             let result = take_part(&mut *self.element, &self.data_type, element.get());
             self.settle(result)?;
@@ -177,13 +176,12 @@ impl Slot for StructSlot {
         self.validity.len()
     }
 
-    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
-        self.take_json(text)
+    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
+        self.take_text(&unquote(json)?)
     }
 
-    fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        let json = unquote(json)?;
-        for (key, value) in &parse_object(&json)?.0 {
+    fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
+        for (key, value) in &parse_object(text)?.0 {
             let part = self.find(key)?;
             take_part(&mut *part.slot, &part.data_type, value)?;
         }
@@ -225,6 +223,21 @@ mod tests {
         assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false, true]);
         assert_eq!(array.len(), 5);
         assert_eq!(array.null_count(), 2);
+    }
+
+    #[test]
+    fn a_text_is_the_json_itself() {
+        for (data_type, sound, others) in [
+            ("INTEGER[]", "[1,2]", ["\"[1,2]x", "\"[1,2]\"", "[1,2]x"]),
+            ("STRUCT(a INTEGER)", "{\"a\":1}", ["\"{\"a\":1}\"", "\"{\"a\":1}!", "\"{\\\"a\\\":1}\""]),
+            ("MAP(VARCHAR, INTEGER)", "{\"x\":1}", ["\"{\"x\":1}!", "\"{\"x\":1}\"", "\""]),
+        ] {
+            let mut slot = create_slot(&data_type.parse().unwrap(), None).unwrap();
+            assert_eq!(slot.take_text(sound), Ok(()));
+            for text in others {
+                assert!(slot.take_text(text).is_err(), "{data_type} {text}");
+            }
+        }
     }
 
     #[test]

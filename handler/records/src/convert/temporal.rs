@@ -144,12 +144,12 @@ fn round_down(nanoseconds: i128) -> Result<i64, Misfit> {
     i64::try_from(nanoseconds / 1000).map_err(|_| refuse_range())
 }
 
-/// Why a text is no moment: it may be one but for the digits behind six of its fraction.
-fn refuse_moment(text: &str) -> Misfit {
-    let end = text.find('.').map_or(text.len(), |point| point + 7);
-    let is_finer =
-        |(kept, beyond): (&str, &str)| parse_moment(kept).is_some() && beyond.bytes().all(|byte| byte.is_ascii_digit());
-    if text.split_at_checked(end).is_some_and(is_finer) { refuse_digits() } else { Misfit::Type }
+/// Why a text is none: it may be one but for the digits behind six of its fraction.
+fn refuse_text(text: &str, is_one: impl Fn(&str) -> bool) -> Misfit {
+    let (whole, fraction) = text.split_at(text.find('.').map_or(text.len(), |point| point + 1));
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+    let is_finer = digits > 6 && is_one(&[whole, &fraction[..6], &fraction[digits..]].concat());
+    if is_finer { refuse_digits() } else { Misfit::Type }
 }
 
 fn refuse_digits() -> Misfit {
@@ -210,7 +210,8 @@ impl Slot for TimeSlot {
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         let time = match &self.layout {
             Some(layout) => layout.parse_time(text).ok_or_else(|| layout.refuse())?,
-            None => parse_time(text.as_bytes()).ok_or(Misfit::Type)?,
+            None => parse_time(text.as_bytes())
+                .ok_or_else(|| refuse_text(text, |kept| parse_time(kept.as_bytes()).is_some()))?,
         };
         self.builder.append_value(time);
         Ok(())
@@ -274,7 +275,8 @@ impl Slot for TimestampSlot {
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         let moment = match &self.layout {
             Some(layout) => layout.parse_moment(text).ok_or_else(|| layout.refuse())?,
-            None => parse_moment(text).ok_or_else(|| refuse_moment(text))?,
+            None => parse_moment(text)
+                .ok_or_else(|| refuse_text(text, |kept| parse_moment(kept).is_some()))?,
         };
         self.check_zone(moment.offset.is_some())?;
         self.append(moment.in_utc())
@@ -388,6 +390,10 @@ mod tests {
         assert_eq!(seconds.take_text("2024-01-01T00:00:01.5"), Err(Misfit::Because("it is finer".to_owned())));
         let finer = Err(Misfit::Rule("has digits beyond microseconds".to_owned()));
         assert_eq!(plain.take_text("2024-01-01T00:00:00.0000001"), finer);
+        assert_eq!(zoned.take_text("2024-01-01T00:00:00.123456789Z"), finer);
+        assert_eq!(zoned.take_text("2024-01-01T00:00:00.1234567+01:00"), finer);
+        assert_eq!(zoned.take_text("2024-01-01T00:00:00.1234567x"), Err(Misfit::Type));
+        assert_eq!(TimeSlot::new(None).take_text("10:00:00.0000001"), finer);
         assert_eq!(plain.take_text("2024-01-01T00:00:00.000000x"), Err(Misfit::Type));
         assert_eq!(plain.take_text("2024-01-32T00:00:00.0000001"), Err(Misfit::Type));
     }

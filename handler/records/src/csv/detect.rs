@@ -2,7 +2,7 @@
 //!
 //! The first records are split with each candidate. The delimiter is the one with which most of them have as many fields
 //! as the first one, which must have more than one; of equals the one that comes first here. Where there is none, the
-//! object has one column. The quote is the one that begins fields: an apostrophe only where more records are sound with it
+//! object has one column. A declared decimal separator is none. The quote is the one that begins fields: an apostrophe only where more records are sound with it
 //! than are not, for it is a letter of many texts.
 
 use super::dialect;
@@ -55,7 +55,9 @@ struct Sample<'w> {
 impl<'w> Sample<'w> {
     fn take(splitter: &'w mut Splitter, length: usize, options: &'w Options) -> Result<Self, Error> {
         let (bytes, over) = splitter.sample(length)?;
-        let delimiters = options.delimiter.map_or_else(|| DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
+        let mut delimiters = options.delimiter.map_or_else(|| DELIMITERS.to_vec(), |delimiter| vec![delimiter]);
+        // Between the fields stands nothing that is in numbers.
+        delimiters.retain(|delimiter| Some(*delimiter) != options.decimal);
         Ok(Self { bytes, over, options, delimiters })
     }
 
@@ -160,6 +162,15 @@ mod tests {
         ] {
             assert_eq!(found(text, &Options::default()), (delimiter, quote), "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_mark_of_the_fraction_is_no_delimiter() {
+        let comma = Options { decimal: Some(b','), ..Options::default() };
+        assert_eq!(found("1,5;2,5\n3,5;4,5\n", &comma), (';', '"'));
+        assert_eq!(found("x\n1,5\n2,5\n", &comma), (';', '"'));
+        let declared = Options { delimiter: Some(b'\t'), ..comma };
+        assert_eq!(found("x,y\n1,2\n", &declared), ('\t', '"'));
     }
 
     #[test]

@@ -205,8 +205,8 @@ impl Trail<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MemoryInput;
     use crate::csv::scan::Fault;
+    use crate::{Compression, MemoryInput};
 
     /// All texts of so many of the bytes that mean something.
     fn texts(length: u32) -> impl Iterator<Item = Vec<u8>> {
@@ -256,5 +256,14 @@ mod tests {
         assert_eq!(scout.follow(8).unwrap(), Some(Way::Breaks(10)));
         assert_eq!(scout.follow(11).unwrap(), None);
         assert_eq!(scout.follow(19).unwrap(), Some(Way::Ends(23)));
+    }
+    #[test]
+    fn it_begins_where_it_is_asked_to_and_unpacks_what_it_passes() {
+        let dialect = Dialect { delimiter: b',', quote: b'"', escape: b'"' };
+        let text = b"a,\"b\",c\n1,\"2\n3,\"4\"\n5,6\n";
+        let packed = MemoryInput(zstd::encode_all(&text[..], 1).unwrap());
+        let options = Options { compression: Compression::Zstd, ..Options::default() };
+        let mut scout = Scout::new(&packed, &options, dialect).unwrap();
+        assert_eq!(scout.follow(8).unwrap(), Some(Way::Breaks(10)));
     }
 }

@@ -43,6 +43,7 @@ impl Parser<'_> {
             "MAP" => self.parse_map(depth)?,
             "ENUM" => Type::Enum(self.parse_values()?),
             "DECIMAL" | "NUMERIC" | "DEC" => self.parse_decimal()?,
+            "TIMESTAMP" if self.take_symbol('(') => self.parse_precision()?,
             "TIMESTAMP" | "TIME" => self.parse_zone(&word)?,
             "DOUBLE" => {
                 self.take_keyword("PRECISION");
@@ -55,13 +56,13 @@ impl Parser<'_> {
             "VARCHAR" | "CHAR" | "BPCHAR" | "TEXT" | "STRING" | "NVARCHAR" => self.parse_text()?,
             other => parse_plain(other)?,
         };
-        while self.take_symbol('[') {
-            if !self.take_symbol(']') || depth > DEPTH {
-                return None;
+        for _ in depth..=DEPTH {
+            if !self.take_symbol('[') {
+                return Some(parsed);
             }
-            parsed = Type::List(Box::new(parsed));
+            parsed = self.take_symbol(']').then(|| Type::List(Box::new(parsed)))?;
         }
-        Some(parsed)
+        None
     }
 
     fn parse_fields(&mut self, depth: usize) -> Option<Vec<(String, Type)>> {
@@ -93,6 +94,17 @@ impl Parser<'_> {
         let scale = if self.take_symbol(',') { self.take_number()? } else { 0 };
         let sound = self.take_symbol(')') && (1..=38).contains(&precision) && scale <= precision;
         sound.then_some(Type::Decimal { precision, scale })
+    }
+
+    /// How many digits a timestamp's seconds have behind the point, as in `DuckDB`.
+    fn parse_precision(&mut self) -> Option<Type> {
+        let digits = self.take_number()?;
+        self.take_symbol(')').then_some(match digits {
+            0 => Type::TimestampS,
+            1..=3 => Type::TimestampMs,
+            4..=9 => Type::Timestamp,
+            _ => return None,
+        })
     }
 
     /// `TIMESTAMP` and `TIME`, with or without `WITH TIME ZONE`. A time of day with a zone has no type here.
@@ -152,7 +164,7 @@ impl Parser<'_> {
 
     fn take_word(&mut self) -> Option<&str> {
         let rest = self.rest.trim_start();
-        let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(rest.len());
+        let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
         let (word, rest) = rest.split_at(end);
         self.rest = rest;
         (!word.is_empty()).then_some(word)
@@ -259,6 +271,11 @@ mod tests {
             ("decimal", "DECIMAL(18,3)"),
             ("DECIMAL(7)", "DECIMAL(7,0)"),
             ("datetime", "TIMESTAMP"),
+            ("timestamp(0)", "TIMESTAMP_S"),
+            ("TIMESTAMP(3)", "TIMESTAMP_MS"),
+            ("TIMESTAMP( 6 )", "TIMESTAMP"),
+            ("TIMESTAMP(9)", "TIMESTAMP"),
+            ("STRUCT(größe INT)", "STRUCT(\"größe\" INTEGER)"),
             ("timestamp without time zone", "TIMESTAMP"),
             ("timestamptz", "TIMESTAMP WITH TIME ZONE"),
             ("Timestamp With Time Zone", "TIMESTAMP WITH TIME ZONE"),
@@ -295,6 +312,10 @@ mod tests {
             "INT[",
             "TIME WITH TIME ZONE",
             "VARCHAR()",
+            "TIMESTAMP(10)",
+            "TIMESTAMP(3",
+            "INT[3]",
+            &format!("INT{}", "[]".repeat(200_000)),
         ] {
             assert_eq!(name.parse::<Type>(), Err(UnknownType { name: name.to_owned() }));
         }
