@@ -360,11 +360,12 @@ impl S3 {
         let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
         let size = file.metadata().map_err(Error::io("look at", path))?.len();
         let _permit = room(&self.going, size.min(PART * LANES as u64)).await;
-        let sums = Sums::of(&file, size).map_err(Error::io("read", path))?;
         if size <= 2 * PART {
             let bytes = read_part(&file, (0, size)).map_err(Error::io("read", path))?;
+            let sums = Sums::of(&*bytes, size).map_err(Error::io("read", path))?;
             return self.put_with(at, bytes, Some(&sums)).await;
         }
+        let sums = Sums::of(&file, size).map_err(Error::io("read", path))?;
         fault::before_write();
         let begun = self.client.create_multipart_upload().bucket(&at.bucket).key(&at.key);
         let begun = begun.set_metadata(Some(sums.metadata())).checksum_algorithm(ChecksumAlgorithm::Crc32);
