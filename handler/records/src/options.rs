@@ -27,7 +27,7 @@ pub enum Compression {
     Zstd,
     /// One or more bzip2 streams; each checksum must verify.
     Bzip2,
-    /// One or more xz streams, with a dictionary of 128 MiB at most; each check must verify.
+    /// One or more xz streams, with a dictionary of 64 MiB at most (`xz -9`); each check must verify.
     Xz,
     /// Snappy's framing format; each checksum must verify, and the last chunk must be shorter than the longest, since
     /// nothing else tells a whole stream from one that is cut.

@@ -207,6 +207,8 @@ enum Layout {
     Pretty,
     /// An array whose lines are not indented.
     Flat,
+    /// An array whose elements begin on the line on which those before end.
+    Joined,
     /// Objects that follow each other: with a line end after each, with nothing between them, and each on several lines.
     Concatenated,
     Adjacent,
@@ -215,11 +217,12 @@ enum Layout {
 }
 
 impl Layout {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Lines,
         Self::Array,
         Self::Pretty,
         Self::Flat,
+        Self::Joined,
         Self::Concatenated,
         Self::Adjacent,
         Self::ConcatenatedPretty,
@@ -227,7 +230,7 @@ impl Layout {
     ];
 
     fn is_array(self) -> bool {
-        matches!(self, Self::Array | Self::Pretty | Self::Flat)
+        matches!(self, Self::Array | Self::Pretty | Self::Flat | Self::Joined)
     }
 
     fn is_concatenated(self) -> bool {
@@ -252,6 +255,7 @@ impl Layout {
     fn parting(self) -> &'static str {
         match self {
             Self::Array | Self::Pretty | Self::Flat => ",\n",
+            Self::Joined => ", ",
             Self::Adjacent | Self::AdjacentPretty => "",
             _ => "\n",
         }
@@ -260,7 +264,11 @@ impl Layout {
 
 /// The table's text as JSON, and where each record stands in it.
 fn write_json(table: &Table, layout: Layout) -> (Vec<u8>, Vec<Range<usize>>) {
-    let (before, after) = if layout.is_array() { ("[\n", "\n]\n") } else { ("", "\n") };
+    let (before, after) = match layout {
+        Layout::Joined => ("[", "]\n"),
+        _ if layout.is_array() => ("[\n", "\n]\n"),
+        _ => ("", "\n"),
+    };
     let (mut text, mut spans) = (before.to_owned(), Vec::new());
     for (number, row) in table.iter().enumerate() {
         let entries: Vec<String> = row

@@ -285,6 +285,8 @@ mod tests {
         for (array, json) in cases {
             let cell = Cell::new(array.as_ref(), 0);
             assert_eq!((cell.to_json().as_deref(), cell.show().as_str()), (Ok(json), json), "{}", array.data_type());
+            let known = !matches!(array.data_type(), DataType::Duration(_));
+            assert_eq!(!matches!(cell, Cell::Other(_)), known, "{}", array.data_type());
         }
     }
 

@@ -275,8 +275,7 @@ impl Slot for TimestampSlot {
     fn take_text(&mut self, text: &str) -> Result<(), Misfit> {
         let moment = match &self.layout {
             Some(layout) => layout.parse_moment(text).ok_or_else(|| layout.refuse())?,
-            None => parse_moment(text)
-                .ok_or_else(|| refuse_text(text, |kept| parse_moment(kept).is_some()))?,
+            None => parse_moment(text).ok_or_else(|| refuse_text(text, |kept| parse_moment(kept).is_some()))?,
         };
         self.check_zone(moment.offset.is_some())?;
         self.append(moment.in_utc())

@@ -264,6 +264,7 @@ mod tests {
         let packed = MemoryInput(zstd::encode_all(&text[..], 1).unwrap());
         let options = Options { compression: Compression::Zstd, ..Options::default() };
         let mut scout = Scout::new(&packed, &options, dialect).unwrap();
-        assert_eq!(scout.follow(8).unwrap(), Some(Way::Breaks(10)));
+        assert_eq!(scout.follow(0).unwrap(), Some(Way::Ends(8)));
+        assert_eq!(scout.follow(13).unwrap(), Some(Way::Ends(19)));
     }
 }

@@ -1,5 +1,7 @@
 //! Where a damaged record ends, as far as its bytes tell.
 
+use std::ops::Range;
+
 use memchr::{memchr2, memchr3};
 
 use super::scan::is_space;
@@ -37,18 +39,54 @@ fn begins_object(text: &[u8]) -> Option<bool> {
     Some(begins)
 }
 
+/// What stands behind an object, perhaps behind a comma.
+pub(crate) enum Behind {
+    /// The text of a key, without its quotes. What closed the object was none of its own then, or what opened the next one is
+    /// lost.
+    Key(Range<usize>),
+    /// Anything else.
+    Other,
+    /// More bytes are needed to tell.
+    Unfinished,
+}
+
+/// Looks behind an object.
+pub(crate) fn look_behind(text: &[u8]) -> Behind {
+    find_key(text).unwrap_or(Behind::Unfinished)
+}
+
+fn find_key(text: &[u8]) -> Option<Behind> {
+    let mut solid = text.iter().enumerate().filter(|(_, byte)| !is_space(**byte));
+    let mut next = solid.next()?;
+    if *next.1 == b',' {
+        next = solid.next()?;
+    }
+    let (quote, b'"') = next else { return Some(Behind::Other) };
+    let end = find_quote(text, quote + 1, 0)?;
+    if text[end] != b'"' {
+        return Some(Behind::Other);
+    }
+    let behind = text[end + 1..].iter().find(|byte| !is_space(**byte))?;
+    Some(if *behind == b':' { Behind::Key(quote + 1..end) } else { Behind::Other })
+}
+
 /// How long a damaged element is, up to the comma or bracket behind it.
 pub(crate) enum Measured {
-    End(usize),
+    End {
+        length: usize,
+        /// Whether it has more than one pair of brackets.
+        nested: bool,
+    },
     /// Its brackets do not agree, or not on its line.
     Nowhere,
     /// More bytes are needed to tell.
     Unfinished,
 }
 
-/// Measures a damaged element, which ends before the first line end at or after `from`.
+/// Measures a damaged element, which ends before the first line end at or after `from`. A key where nothing is open stands in
+/// an object that was closed too early, or whose opening brace is lost; one closing brace may be too many.
 pub(crate) fn measure(text: &[u8], from: usize) -> Measured {
-    let (mut position, mut open) = (0, Vec::new());
+    let (mut position, mut open, mut pairs) = (0, Vec::new(), 0);
     while let Some(byte) = text.get(position) {
         match byte {
             b'"' => match find_quote(text, position + 1, from) {
@@ -56,9 +94,14 @@ pub(crate) fn measure(text: &[u8], from: usize) -> Measured {
                 Some(_) => return Measured::Nowhere,
                 None => return Measured::Unfinished,
             },
-            b'{' => open.push(b'}'),
-            b'[' => open.push(b']'),
-            b',' | b']' if open.is_empty() => return Measured::End(position),
+            b'{' | b'[' => {
+                open.push(if *byte == b'{' { b'}' } else { b']' });
+                pairs += 1;
+            }
+            b':' if open.is_empty() && ends_string(&text[..position]) => open.push(b'}'),
+            b',' if open.is_empty() && position < from => {}
+            b'}' if open.is_empty() && position == from => {}
+            b',' | b']' if open.is_empty() => return Measured::End { length: position, nested: pairs > 1 },
             close @ (b'}' | b']') if open.pop() != Some(*close) => return Measured::Nowhere,
             b'\n' if position >= from => return Measured::Nowhere,
             _ => {}
@@ -66,6 +109,10 @@ pub(crate) fn measure(text: &[u8], from: usize) -> Measured {
         position += 1;
     }
     Measured::Unfinished
+}
+
+fn ends_string(text: &[u8]) -> bool {
+    text.iter().rfind(|byte| !is_space(**byte)) == Some(&b'"')
 }
 
 /// Where the string that began before `position` has its closing quote, or the line end at or after `from` that is before it.

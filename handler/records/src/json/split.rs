@@ -1,16 +1,16 @@
 //! The walk over a JSON object: lines, the elements of one array, or values that follow each other.
 //!
 //! A damaged element of an array ends where its brackets do, when they agree with each other on one line; else with the
-//! last line on which it was sound. A damaged value of those that follow each other ends behind the next brace that an
+//! last line on which it was sound, or behind the closing brace with which it begins. A damaged value of those that follow each other ends behind the next brace that an
 //! object follows, or with its line. The lines after it that stand further to the right than records do are its rest.
 //! So are sound elements behind it, if what then comes shows that they stand in something: until that is settled they are in
-//! doubt. Where values follow each other that needs no doubt: no comma follows a record, and no bracket.
+//! doubt, but for those behind an element whose brackets agree and are no more than one pair. Where values follow each other that needs no doubt: no comma follows a record, and no bracket.
 
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::brackets::{Brackets, Goes};
-use super::damage::{Measured, find_parting, goes_on, measure};
-use super::scan::{Stop, is_space, scan};
+use super::damage::{Behind, Measured, find_parting, goes_on, look_behind, measure};
+use super::scan::{Entry, Stop, is_space, scan};
 use crate::block::{BLOCK_BYTES, Block, Span, Split, block_records};
 use crate::error::Error;
 use crate::input::Input;
@@ -83,8 +83,8 @@ pub(crate) struct Splitter {
     line_offset: u64,
     /// Whether nothing but whitespace stands before the walk on its line.
     fresh: bool,
-    /// How far from the beginning of its line a record begins: the first one, then the last one that was the first thing on
-    /// its line, and is sound or has a sound one before it.
+    /// How far from the beginning of its line a record begins: the last sound one that was the first thing on its line, but
+    /// for the first one behind damage, which may be a part of that.
     indent: Option<u64>,
     /// The line on which the damaged record began whose end is not found yet.
     damage: Option<u64>,
@@ -296,8 +296,11 @@ impl Splitter {
 
     /// A sound object ends the damage before it; in an array only if it turns out to be no part of what is damaged.
     fn end_damage(&mut self) {
-        self.indent = if self.fresh { Some(self.column()) } else { self.indent };
-        if self.shape == Shape::Array && self.damage.is_some() {
+        let in_doubt = self.shape == Shape::Array && self.damage.is_some();
+        if self.fresh && !(in_doubt && self.sound == 0) {
+            self.indent = Some(self.column());
+        }
+        if in_doubt {
             let doubt = Doubt { first: self.spans.len(), offset: self.offset() };
             self.doubt = self.doubt.or(Some(doubt));
             self.sound += 1;
@@ -317,7 +320,7 @@ impl Splitter {
 
     /// Whether the walk stands on a line that belongs to the damaged record before it.
     fn is_rest(&self) -> bool {
-        self.fresh && self.damage.is_some() && Some(self.column()) > self.indent
+        self.fresh && self.damage.is_some() && self.indent.is_some_and(|indent| self.column() > indent)
     }
 
     /// How far the walk is from the beginning of its line.
@@ -369,10 +372,6 @@ impl Splitter {
             self.advance(end);
             return Ok(Some(Found { end, fault: Some(Fault::Rest(line)) }));
         }
-        let begins = self.fresh && self.damage.is_none() && self.bytes()[self.at] == b'{';
-        if begins || self.indent.is_none() {
-            self.indent = Some(self.column());
-        }
         let mut entries = Vec::new();
         loop {
             match scan(self.bytes(), self.at, &mut entries) {
@@ -380,6 +379,10 @@ impl Splitter {
                 // A number may go on.
                 Ok(end) if end == self.bytes().len() && !self.window.is_over() => self.window.fill()?,
                 Ok(end) => {
+                    if let Some(colon) = self.find_other_key(end, &entries)? {
+                        self.disbelieve();
+                        return self.end_damaged(colon);
+                    }
                     if let Some(wrong) = self.find_what_follows(end)? {
                         if self.bytes().get(wrong) == Some(&b'}') {
                             self.disbelieve();
@@ -393,51 +396,82 @@ impl Splitter {
                     self.advance(end);
                     return Ok(Some(Found { end, fault: None }));
                 }
-                Err(Stop::Damage { at, .. }) => return self.end_damaged(at),
+                Err(Stop::Damage { at, .. }) if at - self.at <= LIMIT => return self.end_damaged(at),
+                Err(_) if self.is_long() => return Ok(None),
                 Err(Stop::Unfinished) if self.window.is_over() => {
                     let end = self.bytes().len();
                     return self.end_damaged(end);
                 }
-                Err(Stop::Unfinished) if self.is_long() => return Ok(None),
-                Err(Stop::Unfinished) => self.window.fill()?,
+                Err(_) => self.window.fill()?,
+            }
+        }
+    }
+
+    /// Where a colon stands behind an object and a key that it does not have: it goes on there, if not another one begins.
+    /// With a key that it has it cannot go on.
+    fn find_other_key(&mut self, end: usize, entries: &[Entry]) -> Result<Option<usize>, Error> {
+        if self.bytes()[self.at] != b'{' {
+            return Ok(None);
+        }
+        loop {
+            let bytes = self.bytes();
+            match look_behind(&bytes[end..]) {
+                Behind::Key(key) => {
+                    let key = end + key.start..end + key.end;
+                    let is_own = entries.iter().any(|own| bytes[own.key.0..own.key.1] == bytes[key.clone()]);
+                    let colon = memchr(b':', &bytes[key.end..]).map(|length| key.end + length);
+                    return Ok(colon.filter(|colon| !is_own && colon - self.at <= LIMIT));
+                }
+                Behind::Unfinished if !self.window.is_over() && !self.is_long() => self.window.fill()?,
+                Behind::Other | Behind::Unfinished => return Ok(None),
             }
         }
     }
 
     /// Where something stands behind a value that must not stand there.
     fn find_what_follows(&mut self, end: usize) -> Result<Option<usize>, Error> {
-        let array = self.shape == Shape::Array;
+        let (array, limit) = (self.shape == Shape::Array, self.at + LIMIT);
         loop {
             let rest = &self.bytes()[end..];
             match rest.iter().position(|byte| !is_space(*byte)) {
-                // An element that so much whitespace follows is too long.
-                Some(length) if end + length - self.at > LIMIT => return Ok(array.then_some(end + length)),
-                Some(length) => {
+                Some(length) if end + length <= limit => {
                     let right = if array { matches!(rest[length], b',' | b']') } else { !goes_on(rest[length]) };
                     return Ok((!right).then_some(end + length));
                 }
-                None if self.window.is_over() || self.is_long() => return Ok(array.then_some(self.bytes().len())),
-                None => self.window.fill()?,
+                None if !self.window.is_over() && !self.is_long() => self.window.fill()?,
+                // An element that so much whitespace follows, or nothing, is too long.
+                _ => return Ok(array.then_some(limit.min(self.bytes().len()))),
             }
         }
     }
 
     /// Ends a record that is damaged at a position.
     fn end_damaged(&mut self, at: usize) -> Result<Option<Found>, Error> {
-        let line = self.line;
+        let (line, begins) = (self.line, self.bytes().get(self.at).copied());
         let from = self.find_last_own(at);
-        let element = matches!(self.bytes().get(self.at), Some(b'{' | b'[' | b','));
+        let element = matches!(begins, Some(b'{' | b'[' | b','));
         if !element {
             self.disbelieve();
         }
-        if self.shape == Shape::Array
-            && element
-            && let Some(end) = self.find_agreeing_end(from)?
-        {
+        if self.shape == Shape::Concatenated && self.fresh && self.damage.is_none() && element {
+            // No value is in doubt there: it is behind a sound one, or the first.
+            self.indent = Some(self.column());
+        }
+        let agreed = match (self.shape, begins) {
+            (Shape::Array, Some(b'}')) => Some((self.at + 1, true)),
+            (Shape::Array, Some(b'"')) if self.bytes().get(at) != Some(&b':') => None,
+            (Shape::Array, Some(b'{' | b'[' | b',' | b'"')) => self.find_agreeing_end(from)?,
+            _ => None,
+        };
+        if let Some((end, false)) = agreed.filter(|_| element) {
             self.advance(end);
             return Ok(Some(Found { end, fault: None }));
         }
-        let Some(end) = self.find_damaged_end(from)? else { return Ok(None) };
+        let end = match agreed {
+            Some((end, _)) => Some(end),
+            None => self.find_damaged_end(from)?,
+        };
+        let Some(end) = end else { return Ok(None) };
         let again = self.damage.filter(|_| !element || self.doubt.is_some());
         (self.damage, self.sound) = (again.or(Some(line)), 0);
         self.advance(end);
@@ -464,12 +498,14 @@ impl Splitter {
         if own || memchr(b'\n', &bytes[last..at]).is_none() { at } else { last }
     }
 
-    /// Where a damaged element ends whose brackets agree before the line ends that goes on at `from`. The rest of that line
-    /// is not looked at: all other elements may stand there.
-    fn find_agreeing_end(&mut self, from: usize) -> Result<Option<usize>, Error> {
+    /// Where a damaged element ends whose brackets agree before the line ends that goes on at `from`, and whether there are
+    /// so many that they may do so by chance. The rest of that line is not looked at: all other elements may stand there.
+    fn find_agreeing_end(&mut self, from: usize) -> Result<Option<(usize, bool)>, Error> {
         loop {
             match measure(&self.bytes()[self.at..], from - self.at) {
-                Measured::End(length) => return Ok(Some(self.at + length).filter(|_| length <= LIMIT)),
+                Measured::End { length, nested } => {
+                    return Ok(Some((self.at + length, nested)).filter(|_| length <= LIMIT));
+                }
                 Measured::Unfinished if !self.window.is_over() && !self.is_long() => self.window.fill()?,
                 Measured::Nowhere | Measured::Unfinished => return Ok(None),
             }
@@ -529,13 +565,19 @@ impl Splitter {
     }
 
     /// Passes over a record that is too long, and says whether that is up to its own end. Where it is damaged, or no object,
-    /// it ends with its line, or before the line that begins with what is not its own.
+    /// it ends with its line, or before the line that begins with what is not its own. It is damaged, too, if it has an end
+    /// in sight: no place was found there behind which others may follow.
     fn pass_long(&mut self) -> Result<bool, Error> {
         let mut brackets = Brackets::default();
         let mut sound = self.shape != Shape::Lines && !self.is_rest() && self.bytes().first() == Some(&b'{');
+        let sight = self.window.offset() + LIMIT as u64;
         loop {
             let goes = if sound { brackets.pass(self.bytes()) } else { find_end_of_line(self.bytes()) };
             match goes {
+                Goes::To(end) if sound && self.window.offset() + end as u64 <= sight => {
+                    self.forget(end);
+                    sound = false;
+                }
                 Goes::To(end) => {
                     self.forget(end);
                     return Ok(sound);

@@ -282,6 +282,109 @@ fn a_record_that_is_too_long_and_damaged_ends_with_its_line() {
 }
 
 #[test]
+fn an_object_that_is_closed_too_early_is_no_record() {
+    let read = |text: &str, concatenated: bool| {
+        let mut trial = json(text).plan(&[("a", "BIGINT"), ("b", "BIGINT")]);
+        trial.options.concatenated = concatenated;
+        let outcome = trial.read();
+        let raws: Vec<String> = outcome.rejects.iter().map(|reject| reject.raw.clone()).collect();
+        (shown(&outcome, 0).concat(), raws)
+    };
+    for (text, kept, damaged) in [
+        ("[{\"a\":1},\"b\":2},\n{\"a\":3,\"b\":4}]", "3", "{\"a\":1},\"b\":2}"),
+        ("[\n{\"a\":1}\n\"b\":2},\n{\"a\":3,\"b\":4}\n]", "3", "{\"a\":1}\n\"b\":2}"),
+        ("[{\"a\":0},{\"a\":1}, \"b\" : {\"c\":[2]}},{\"a\":3},{\"a\":4}]", "034", "{\"a\":1}, \"b\" : {\"c\":[2]}}"),
+        ("[{\"a\":0},{\"a\":1}\"b\":2},{\"a\":3},{\"a\":4}]", "034", "{\"a\":1}\"b\":2}"),
+        ("[{\"a\":0},{\"a\":1},\"b\",{\"a\":3}]", "013", "\"b\""),
+    ] {
+        assert_eq!(read(text, false), (kept.to_owned(), vec![damaged.to_owned()]), "{text}");
+    }
+    for (text, kept, damaged) in [
+        ("{\"a\":1}\"b\":2}\n{\"a\":3,\"b\":4}", "3", "{\"a\":1}\"b\":2}"),
+        ("{\"a\":1}\"b\":2}{\"a\":3}{\"a\":4}", "34", "{\"a\":1}\"b\":2}"),
+        ("{\"a\":1}\n\"b\":2}\n{\"a\":3}", "3", "{\"a\":1}\n\"b\":2}"),
+        ("{\"a\":1}\"a\":2}\n{\"a\":3}", "13", "\"a\":2}"),
+    ] {
+        assert_eq!(read(text, true), (kept.to_owned(), vec![damaged.to_owned()]), "{text}");
+    }
+}
+
+#[test]
+fn brackets_that_agree_by_chance_end_no_element_before_lines_that_are_its_own() {
+    let element = "  {\n    \"a\": 1,\n    \"n\": [\n      {\"a\": 7},\n      {\"a\": 8}\n    ]\n  }";
+    let damaged = element.replace("{\"a\": 7", "]\"a\": 7");
+    let outcome = json(&format!("[\n{element},\n{damaged},\n{element}\n]")).plan(&[("a", "BIGINT")]).read();
+    assert_eq!(shown(&outcome, 0), ["1", "1"]);
+}
+
+#[test]
+fn a_part_of_a_damaged_record_does_not_tell_how_deep_records_are() {
+    let elements = vec!["  {\n    \"a\": 1,\n    \"b\": 2\n  }"; 5];
+    let damaged = elements.join(",\n").replacen("    \"b\"", " {   \"b\"", 1);
+    let outcome = json(&format!("[\n{damaged}\n]")).plan(&[("a", "BIGINT"), ("b", "BIGINT")]).read();
+    assert_eq!((shown(&outcome, 0).concat(), shown(&outcome, 1).concat()), ("1111".to_owned(), "22222".to_owned()));
+    assert_eq!(outcome.records, 6);
+}
+
+#[test]
+fn damage_in_an_array_costs_no_element_further_on() {
+    let ids = |text: &str| shown(&json(text).plan(&[("id", "BIGINT")]).read(), 0);
+    for (text, kept) in [
+        // A comma that became a colon, or one too many.
+        ("[{\"id\":1}:{\"id\":2},{\"id\":3},{\"id\":4}]", &["3", "4"][..]),
+        ("[{\"id\":1}:,{\"id\":2},{\"id\":3}]", &["2", "3"]),
+        ("[,\n  {\"id\":1},\n  {\"id\":2}\n]", &["1", "2"]),
+        // Lines are not indented as the first element is, or as the damage is.
+        ("[{\"id\":bad},\n  {\"id\":2},\n  {\"id\":3}]", &["2", "3"]),
+        ("[x\n  {\"id\":1},\n  {\"id\":2}\n]", &["1", "2"]),
+        (
+            "[\n  {\n    \"id\": 1\n  },\n{  {\n    \"id\": 2\n  },\n  {\n    \"id\": 3\n  },\n  {\n    \"id\": 4\n  }\n]",
+            &["1", "3", "4"],
+        ),
+        // The next element begins behind the brace.
+        ("[{\n  \"id\": bad\n}, {\n  \"id\": 2\n}, {\n  \"id\": 3\n}]", &["2", "3"]),
+        ("[{\n  \"id\": 1\n}, \n  \"id\": 2\n}, {\n  \"id\": 3\n}, {\n  \"id\": 4\n}]", &["1", "3", "4"]),
+        // A brace that is lost, or one too many, on the line of all others.
+        ("[{\"id\":1},\"id\":2},{\"id\":3},{\"id\":4}]", &["1", "3", "4"]),
+        ("[{\"id\":1},{\"id\":2}},{\"id\":3},{\"id\":4}]", &["1", "3", "4"]),
+    ] {
+        assert_eq!(ids(text), kept, "{text}");
+    }
+}
+
+#[test]
+fn children_behind_brackets_that_agree_by_chance_are_no_elements() {
+    for damaged in [
+        "{\"id\":1,\n\"n\": [\n]\"id\":70},\n{\"id\":71}\n]}",
+        "{\"id\":1,\"n\":[]\"id\":70},{\"id\":71}]}",
+        "{\"id\":1,\"n\":}{\"id\":70},{\"id\":71}]}",
+        "{\"id\":bad,\n\"kids\":\n{\"id\":70},\n{\"id\":71},\n\"z\":1}",
+    ] {
+        let outcome = json(&format!("[\n{damaged},\n{{\"id\":2}}\n]")).plan(&[("id", "BIGINT")]).read();
+        assert_eq!(shown(&outcome, 0), ["2"], "{damaged}");
+    }
+}
+
+#[test]
+fn what_has_no_end_in_sight_is_looked_at_once() {
+    let length = crate::window::LIMIT + 1024 * 1024;
+    for (unit, concatenated) in [("{\"id\":1} ", false), ("{1}", true), ("{'id':1}", true)] {
+        let begin = if concatenated { "" } else { "[" };
+        let mut trial =
+            json(&format!("{begin}{}\n{{\"id\":2}}", unit.repeat(length / unit.len()))).plan(&[("id", "BIGINT")]);
+        trial.options.concatenated = concatenated;
+        if concatenated {
+            let outcome = trial.read();
+            assert_eq!((shown(&outcome, 0), outcome.records), (vec!["2".to_owned()], 2));
+        } else {
+            assert!(matches!(read_all(&trial.input, &trial.options, &trial.plan), Err(Error::Unreadable { .. })));
+        }
+    }
+    let text = format!("[{{\"id\":1}},\"s\":\"{}\"}},{{\"id\":2}},\n{{\"id\":3}}]", "x".repeat(length));
+    assert_eq!(shown(&json(&text).plan(&[("id", "BIGINT")]).read(), 0), ["3"]);
+}
+
+#[test]
 fn one_bracket_too_many_before_much_is_shown_alone() {
     let rows = "{\"id\":1},\n".repeat(crate::window::LIMIT / 10 + 10);
     let outcome = json(&format!("[\n[\n{rows}{{\"id\":2}}]\n")).plan(&[("id", "BIGINT")]).read();
