@@ -383,6 +383,34 @@ mod tests {
     }
 
     #[test]
+    fn every_format_gives_what_chrono_wrote_with_it() {
+        use chrono::{DateTime, Datelike};
+        let formats = [
+            ("%d.%m.%Y %H:%M:%S", 0..10_000),
+            ("%-d/%-m/%Y %-H:%M:%S", 0..10_000),
+            ("%A, %d %B %Y %T", 0..10_000),
+            ("%a %b %d %T %Y", 0..10_000),
+            ("%Y%j%H%M%S", 0..10_000),
+            ("%F %I:%M:%S %p", 0..10_000),
+            ("%D %T", 1969..2069),
+        ];
+        let (first, last) = (-62_135_596_800_i64, 253_402_300_799);
+        for seconds in (first..=last).step_by(86_400 * 419 + 3671) {
+            let moment = DateTime::from_timestamp(seconds, 0).unwrap().naive_utc();
+            for (format, _) in formats.iter().filter(|(_, years)| years.contains(&moment.year())) {
+                let layout = Layout::new(format, &Type::Timestamp).unwrap();
+                let text = moment.format(format).to_string();
+                let expected = Moment { microseconds: seconds * 1_000_000, offset: None };
+                assert_eq!(layout.parse_moment(&text), Some(expected), "{format} {text}");
+            }
+            let date = Layout::new("%j %Y", &Type::Date).unwrap().parse_date(&moment.format("%j %Y").to_string());
+            assert_eq!(date.map(i64::from), Some(seconds.div_euclid(86_400)));
+            let time = Layout::new("%H.%M,%S", &Type::Time).unwrap().parse_time(&moment.format("%H.%M,%S").to_string());
+            assert_eq!(time, Some(seconds.rem_euclid(86_400) * 1_000_000));
+        }
+    }
+
+    #[test]
     fn the_whole_text_must_agree() {
         for (format, text) in [
             ("%d.%m.%Y", "01.01.1970 "),
@@ -395,6 +423,10 @@ mod tests {
             ("%F %T.%f", "1970-01-01 00:00:00."),
             ("%Y%m%d", "1970111"),
             ("%Y%j", "197011"),
+            ("%Y%m-%d", "19701-05"),
+            ("%Y%j", "1971000"),
+            ("%Y%j", "1971366"),
+            ("%F %I %p", "1970-01-01 0 am"),
             ("%F %H%M", "1970-01-01 123"),
         ] {
             assert_eq!(moment(format, text), None, "{format} {text}");
@@ -418,6 +450,18 @@ mod tests {
     fn a_format_must_write_the_type() {
         for (format, data_type) in [
             ("%Y-%m", Type::Date),
+            ("%Y-%d", Type::Date),
+            ("%Y", Type::Date),
+            ("%m-%d", Type::Date),
+            ("%j", Type::Date),
+            ("%F %j", Type::Date),
+            ("%Y %j %m", Type::Date),
+            ("%Y %j %B", Type::Date),
+            ("%Y %j %d", Type::Date),
+            ("%Y %m %Y", Type::Date),
+            ("%F %y", Type::Date),
+            ("%F %H:%M.%f", Type::Timestamp),
+            ("%a", Type::Time),
             ("%F %T", Type::Date),
             ("%F", Type::Time),
             ("%F %T", Type::TimestampTz),
@@ -433,9 +477,14 @@ mod tests {
         ] {
             assert!(check_format(format, &data_type).is_err(), "{format} {data_type}");
         }
-        for (format, data_type) in
-            [("%d/%m/%Y", Type::Date), ("%H:%M", Type::Time), ("%F", Type::Timestamp), ("%F %T%z", Type::TimestampTz)]
-        {
+        for (format, data_type) in [
+            ("%d/%m/%Y", Type::Date),
+            ("%y%j", Type::Date),
+            ("%b %d %y", Type::Date),
+            ("%H:%M", Type::Time),
+            ("%F", Type::Timestamp),
+            ("%F %T%z", Type::TimestampTz),
+        ] {
             assert_eq!(check_format(format, &data_type), Ok(()), "{format} {data_type}");
         }
     }

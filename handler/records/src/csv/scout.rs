@@ -258,6 +258,15 @@ mod tests {
         assert_eq!(scout.follow(19).unwrap(), Some(Way::Ends(23)));
     }
     #[test]
+    fn a_line_stays_in_sight_of_which_only_the_beginning_was_fetched() {
+        let dialect = Dialect { delimiter: b',', quote: b'"', escape: b'"' };
+        let text = format!("1,\"2\n3,{}\"4\"\n", "x".repeat(300 * 1024));
+        let mut scout = Scout::new(&MemoryInput(text.clone().into_bytes()), &Options::default(), dialect).unwrap();
+        assert_eq!(scout.follow(0).unwrap(), Some(Way::Breaks(2)));
+        assert_eq!(scout.follow(5).unwrap(), Some(Way::Ends(text.len() as u64)));
+    }
+
+    #[test]
     fn it_begins_where_it_is_asked_to_and_unpacks_what_it_passes() {
         let dialect = Dialect { delimiter: b',', quote: b'"', escape: b'"' };
         let text = b"a,\"b\",c\n1,\"2\n3,\"4\"\n5,6\n";
