@@ -129,6 +129,9 @@ impl<'w> Sample<'w> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Cursor, Read};
+    use std::ops::Range;
+
     use super::*;
     use crate::MemoryInput;
 
@@ -199,6 +202,27 @@ mod tests {
         let long = |length: usize| format!("{}\n1;2\n", "x;".repeat(length / 2));
         assert_eq!(found(&long(SIGHT - 10), &Options::default()), (';', '"'));
         assert_eq!(found(&long(SIGHT + 10), &Options::default()), (',', '"'));
+    }
+
+    /// An object that cannot be fetched behind its beginning.
+    struct Beginning(Vec<u8>);
+
+    impl Input for Beginning {
+        fn length(&self) -> u64 {
+            u64::MAX
+        }
+
+        fn open(&self, _whole: Range<u64>) -> io::Result<Box<dyn Read + Send>> {
+            Ok(Box::new(Cursor::new(self.0.clone())))
+        }
+    }
+
+    #[test]
+    fn what_stands_further_on_is_not_fetched() {
+        let input = Beginning("a;b\n1;2\n".repeat(40_000).into_bytes());
+        assert_eq!(settle(&input, &Options::default()).unwrap().delimiter, Some(b';'));
+        let short = Beginning("a;".repeat(40_000).into_bytes());
+        assert!(settle(&short, &Options::default()).is_err(), "one record is not enough");
     }
 
     #[test]
