@@ -116,15 +116,15 @@ fn show(value: Option<&ArrayRef>) -> String {
     value.map_or_else(|| "refused".to_owned(), |value| format!("{:?}", show_row(value, 0)))
 }
 
-/// A value as text; floating point to the last bit.
+/// A value as text; floating point to the last bit, and with an exponent: without one only what is held exactly is read.
 fn show_row(array: &ArrayRef, row: usize) -> Option<String> {
     if array.is_null(row) {
         return None;
     }
     Some(if let Some(floats) = array.as_primitive_opt::<Float32Type>() {
-        format!("{:?}", floats.value(row))
+        format!("{:e}", floats.value(row))
     } else if let Some(doubles) = array.as_primitive_opt::<Float64Type>() {
-        format!("{:?}", doubles.value(row))
+        format!("{:e}", doubles.value(row))
     } else if let (DataType::Timestamp(_, Some(_)), Some(moments)) = (array.data_type(), array.as_primitive_opt()) {
         let moments: PrimitiveArray<TimestampMicrosecondType> = moments.clone();
         array_value_to_string(&moments.with_timezone("+00:00"), row).unwrap()

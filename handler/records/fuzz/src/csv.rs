@@ -32,7 +32,9 @@ pub fn check(bytes: &[u8]) {
     check_shift(&[b"\n", text].concat(), &[&line, text].concat(), &preamble);
     if options.comment.is_none() {
         let text = String::from_utf8_lossy(text).replace(['\0', '\u{feff}'], "");
-        check_tiling(&text, &Options { header: false, ..options.clone() }, b"\r\n");
+        // Where fields are trimmed, a line of spaces is blank.
+        let parts: &[u8] = if options.trim { b"\r\n \t" } else { b"\r\n" };
+        check_tiling(&text, &Options { header: false, ..options.clone() }, parts);
     }
     if options.escape.is_none() && !options.trim {
         // What is no CSV for us need not be any for the peer.

@@ -468,3 +468,13 @@ fn one_thread_and_several_give_the_same() {
         assert!(read_with(threads) == alone, "{threads} threads");
     }
 }
+
+#[test]
+fn a_field_of_several_lines_is_read_anew_when_what_follows_contradicts_it() {
+    let columns = [("a", "VARCHAR"), ("b", "VARCHAR")];
+    let raws = |text: &str| -> Vec<String> {
+        csv(text).plan(&columns).read().rejects.iter().map(|reject| reject.raw.clone()).collect()
+    };
+    assert_eq!(raws("a,b\n\"p,1\n2,3\n\",4\n7,8\n"), Vec::<String>::new());
+    assert_eq!(raws("a,b\n\"p,1\n2,3\n\",4\n5\",6\n7,8\n"), ["\"p,1", "2,3", "\",4\n5\",6", "7,8"]);
+}

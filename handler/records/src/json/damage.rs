@@ -2,13 +2,35 @@
 
 use std::ops::Range;
 
-use memchr::{memchr2, memchr3};
+use memchr::{memchr2, memchr3, memrchr};
 
 use super::scan::is_space;
 
 /// Whether a byte goes on with what is open, so that what stands before it is no record of those that follow each other.
 pub(crate) fn goes_on(byte: u8) -> bool {
     matches!(byte, b',' | b':' | b']' | b'}')
+}
+
+/// Whether a text is whitespace.
+pub(crate) fn is_blank(text: &[u8]) -> bool {
+    text.iter().all(|byte| is_space(*byte))
+}
+
+/// Whether an element of an array ends behind a closing brace at which it is damaged, so that the next one may begin on its
+/// line: the brace is the first thing there, or there is only the rest of an element before it.
+pub(crate) fn ends_with_brace(text: &[u8], at: usize) -> bool {
+    let (before, brace) = text.split_at(at);
+    brace.first() == Some(&b'}')
+        && match before.first() {
+            Some(b'[') => false,
+            Some(b'{' | b',') => memrchr(b'\n', before).is_some_and(|line| is_blank(&before[line..])),
+            _ => true,
+        }
+}
+
+/// Whether a byte may stand in a number.
+pub(crate) fn is_in_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-')
 }
 
 /// How far a damaged record goes on where values follow each other: up to the first brace that an object follows, with it,

@@ -9,7 +9,9 @@
 use memchr::{memchr, memchr_iter, memrchr};
 
 use super::brackets::{Brackets, Goes};
-use super::damage::{Behind, Measured, find_parting, goes_on, look_behind, measure};
+use super::damage::{
+    Behind, Measured, ends_with_brace, find_parting, goes_on, is_blank, is_in_number, look_behind, measure,
+};
 use super::scan::{Entry, Stop, is_space, scan};
 use crate::block::{BLOCK_BYTES, Block, Span, Split, block_records};
 use crate::error::Error;
@@ -83,8 +85,8 @@ pub(crate) struct Splitter {
     line_offset: u64,
     /// Whether nothing but whitespace stands before the walk on its line.
     fresh: bool,
-    /// How far from the beginning of its line a record begins: the last sound one that was the first thing on its line, but
-    /// for the first one behind damage, which may be a part of that.
+    /// How far from the beginning of its line a record begins that is the first thing on its line, or else its closing brace
+    /// is: the last sound one, but for the first one behind damage, which may be a part of that.
     indent: Option<u64>,
     /// The line on which the damaged record began whose end is not found yet.
     damage: Option<u64>,
@@ -132,7 +134,7 @@ impl Splitter {
         if splitter.skip_space()? == Some(b'[') && !options.concatenated {
             splitter.advance(splitter.at + 1);
             splitter.shape = Shape::Array;
-            if splitter.skip_space()? == Some(b']') {
+            if splitter.skip_space()? == Some(b']') && splitter.ends_array()? {
                 splitter.close();
             }
         }
@@ -183,12 +185,12 @@ impl Splitter {
     fn advance(&mut self, to: usize) {
         let passed = &self.bytes()[self.at..to];
         if let Some(last) = memrchr(b'\n', passed) {
-            let fresh = passed[last..].iter().all(|byte| is_space(*byte));
+            let fresh = is_blank(&passed[last..]);
             let lines = memchr_iter(b'\n', passed).count() as u64;
             self.line_offset = self.offset() + last as u64 + 1;
             (self.fresh, self.line) = (fresh, self.line + lines);
         } else {
-            self.fresh &= passed.iter().all(|byte| is_space(*byte));
+            self.fresh &= is_blank(passed);
         }
         self.at = to;
     }
@@ -256,22 +258,23 @@ impl Splitter {
     /// Whether the bracket on which the walk stands is taken for the end of the array, not for damage: nothing follows, or
     /// another array, or others of its line would be lost with it.
     fn ends_array(&mut self) -> Result<bool, Error> {
-        match self.find_solid(self.at + 1)? {
-            None | Some(b'[') => Ok(true),
-            Some(_) if self.damage.is_some() => Ok(false),
-            Some(_) => {
-                let Some(end) = self.find_line_end(self.at)? else { return Ok(true) };
-                Ok(self.find_solid(end)?.is_none())
-            }
+        let Some((next, byte)) = self.find_solid(self.at + 1)? else { return Ok(true) };
+        if byte == b'[' && matches!(self.find_solid(next + 1)?, None | Some((_, b'{' | b']'))) {
+            return Ok(true);
         }
+        if self.damage.is_some() {
+            return Ok(false);
+        }
+        let Some(end) = self.find_line_end(self.at)? else { return Ok(true) };
+        Ok(self.find_solid(end)?.is_none())
     }
 
-    /// The first byte from a position on that is no whitespace, if it is not too far away.
-    fn find_solid(&mut self, from: usize) -> Result<Option<u8>, Error> {
+    /// The first byte from a position on that is no whitespace, and where it is, if that is not too far away.
+    fn find_solid(&mut self, from: usize) -> Result<Option<(usize, u8)>, Error> {
         loop {
             let rest = &self.bytes()[from..];
             match rest.iter().position(|byte| !is_space(*byte)) {
-                Some(length) => return Ok((from + length - self.at <= LIMIT).then_some(rest[length])),
+                Some(length) => return Ok(Some((from + length, rest[length])).filter(|(at, _)| at - self.at <= LIMIT)),
                 None if self.window.is_over() || self.is_long() => return Ok(None),
                 None => self.window.fill()?,
             }
@@ -295,10 +298,10 @@ impl Splitter {
     }
 
     /// A sound object ends the damage before it; in an array only if it turns out to be no part of what is damaged.
-    fn end_damage(&mut self) {
+    fn end_damage(&mut self, end: usize) {
         let in_doubt = self.shape == Shape::Array && self.damage.is_some();
-        if self.fresh && !(in_doubt && self.sound == 0) {
-            self.indent = Some(self.column());
+        if !(in_doubt && self.sound == 0) {
+            self.indent = self.find_indent(end).or(self.indent);
         }
         if in_doubt {
             let doubt = Doubt { first: self.spans.len(), offset: self.offset() };
@@ -321,6 +324,16 @@ impl Splitter {
     /// Whether the walk stands on a line that belongs to the damaged record before it.
     fn is_rest(&self) -> bool {
         self.fresh && self.damage.is_some() && self.indent.is_some_and(|indent| self.column() > indent)
+    }
+
+    /// How far the record up to `end` is indented, if it begins its line, or its last byte does.
+    fn find_indent(&self, end: usize) -> Option<u64> {
+        if self.fresh {
+            return Some(self.column());
+        }
+        let last = end - 1;
+        let line = memrchr(b'\n', &self.bytes()[self.at..last]).map(|length| self.at + length + 1)?;
+        is_blank(&self.bytes()[line..last]).then_some((last - line) as u64)
     }
 
     /// How far the walk is from the beginning of its line.
@@ -383,7 +396,8 @@ impl Splitter {
                         self.disbelieve();
                         return self.end_damaged(colon);
                     }
-                    if let Some(wrong) = self.find_what_follows(end)? {
+                    let empty = entries.is_empty();
+                    if let Some(wrong) = self.find_what_follows(end, empty)? {
                         if self.bytes().get(wrong) == Some(&b'}') {
                             self.disbelieve();
                         }
@@ -391,7 +405,7 @@ impl Splitter {
                     }
                     // Any other value may be a part of what is damaged.
                     if self.bytes()[self.at] == b'{' {
-                        self.end_damage();
+                        self.end_damage(end);
                     }
                     self.advance(end);
                     return Ok(Some(Found { end, fault: None }));
@@ -428,14 +442,21 @@ impl Splitter {
         }
     }
 
-    /// Where something stands behind a value that must not stand there.
-    fn find_what_follows(&mut self, end: usize) -> Result<Option<usize>, Error> {
+    /// Where something stands behind a value that must not stand there. An object that is empty has been one of more, if it
+    /// is not parted from what follows.
+    fn find_what_follows(&mut self, end: usize, empty: bool) -> Result<Option<usize>, Error> {
         let (array, limit) = (self.shape == Shape::Array, self.at + LIMIT);
         loop {
             let rest = &self.bytes()[end..];
             match rest.iter().position(|byte| !is_space(*byte)) {
                 Some(length) if end + length <= limit => {
-                    let right = if array { matches!(rest[length], b',' | b']') } else { !goes_on(rest[length]) };
+                    let next = rest[length];
+                    let right = match (array, length) {
+                        (true, _) => matches!(next, b',' | b']'),
+                        (false, 0) if empty => matches!(next, b'{' | b'['),
+                        (false, 0) => !goes_on(next) && !is_in_number(next),
+                        _ => !goes_on(next),
+                    };
                     return Ok((!right).then_some(end + length));
                 }
                 None if !self.window.is_over() && !self.is_long() => self.window.fill()?,
@@ -457,18 +478,22 @@ impl Splitter {
             // No value is in doubt there: it is behind a sound one, or the first.
             self.indent = Some(self.column());
         }
-        let agreed = match (self.shape, begins) {
-            (Shape::Array, Some(b'}')) => Some((self.at + 1, true)),
-            (Shape::Array, Some(b'"')) if self.bytes().get(at) != Some(&b':') => None,
-            (Shape::Array, Some(b'{' | b'[' | b',' | b'"')) => self.find_agreeing_end(from)?,
-            _ => None,
+        let measured = match begins {
+            Some(b'{' | b'[' | b',') => true,
+            // A key whose object has lost its brace, or a byte for which there is no element.
+            Some(b'"') => self.bytes().get(at) == Some(&b':'),
+            byte => at == self.at && !matches!(byte, Some(b']' | b'}')),
         };
+        let agreed = if measured && self.shape == Shape::Array { self.find_agreeing_end(from)? } else { None };
         if let Some((end, false)) = agreed.filter(|_| element) {
             self.advance(end);
             return Ok(Some(Found { end, fault: None }));
         }
         let end = match agreed {
             Some((end, _)) => Some(end),
+            None if self.shape == Shape::Array && ends_with_brace(&self.bytes()[self.at..], at - self.at) => {
+                Some(at + 1)
+            }
             None => self.find_damaged_end(from)?,
         };
         let Some(end) = end else { return Ok(None) };
@@ -552,7 +577,7 @@ impl Splitter {
         self.window.consume(std::mem::take(&mut self.at));
         let mut text = cut_text(self.bytes(), KEPT).to_vec();
         let (offset, before, line) = (self.window.offset(), self.before, self.line);
-        let sound = self.pass_long()? && self.find_what_follows(self.at)?.is_none();
+        let sound = self.pass_long()? && self.find_what_follows(self.at, false)?.is_none();
         // Of what is open for too long only a line is taken, which may be short.
         let length = usize::try_from(self.window.offset() - offset).unwrap_or(usize::MAX);
         text.truncate(length);
@@ -566,7 +591,7 @@ impl Splitter {
 
     /// Passes over a record that is too long, and says whether that is up to its own end. Where it is damaged, or no object,
     /// it ends with its line, or before the line that begins with what is not its own. It is damaged, too, if it has an end
-    /// in sight: no place was found there behind which others may follow.
+    /// in sight: no place was found there behind which others may follow, nor the end of the line on which that shows.
     fn pass_long(&mut self) -> Result<bool, Error> {
         let mut brackets = Brackets::default();
         let mut sound = self.shape != Shape::Lines && !self.is_rest() && self.bytes().first() == Some(&b'{');
@@ -575,7 +600,7 @@ impl Splitter {
             let goes = if sound { brackets.pass(self.bytes()) } else { find_end_of_line(self.bytes()) };
             match goes {
                 Goes::To(end) if sound && self.window.offset() + end as u64 <= sight => {
-                    self.forget(end);
+                    self.forget(LIMIT);
                     sound = false;
                 }
                 Goes::To(end) => {

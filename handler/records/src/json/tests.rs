@@ -344,6 +344,15 @@ fn damage_in_an_array_costs_no_element_further_on() {
         // The next element begins behind the brace.
         ("[{\n  \"id\": bad\n}, {\n  \"id\": 2\n}, {\n  \"id\": 3\n}]", &["2", "3"]),
         ("[{\n  \"id\": 1\n}, \n  \"id\": 2\n}, {\n  \"id\": 3\n}, {\n  \"id\": 4\n}]", &["1", "3", "4"]),
+        ("[{\n  \"id\": 1\n}, {\n  \"id\": [2\n}, {\n  \"id\": 3\n}, {\n  \"id\": 4\n}]", &["1", "3", "4"]),
+        ("[{\n  \"id\": 1\n}, {\n  \"id\"\n 2\n}, {\n  \"id\": 3\n}, {\n  \"id\": 4\n}]", &["1", "3", "4"]),
+        // A bracket that closes nothing.
+        ("[\n]{\"id\":1},\n{\"id\":2},\n{\"id\":3}\n]", &["2", "3"]),
+        ("[\n{\"id\":1},\n{\n\"c\": [\n[\n1\n][\n],\n[\n3\n]\n]\n},\n{\n\"id\":3\n},\n{\"id\":4}\n]", &["1", "3", "4"]),
+        // What is no element, on the line of all others.
+        ("[{\"id\": 1},:{\"id\": 2}, {\"id\": 3}, {\"id\": 4}]", &["1", "3", "4"]),
+        ("[{\"id\": 1}, x\"id\": 2}, {\"id\": 3}, {\"id\": 4}]", &["1", "3", "4"]),
+        ("[{\"id\": 1}, NaN, {\"id\": 3}, {\"id\": 4}]", &["1", "3", "4"]),
         // A brace that is lost, or one too many, on the line of all others.
         ("[{\"id\":1},\"id\":2},{\"id\":3},{\"id\":4}]", &["1", "3", "4"]),
         ("[{\"id\":1},{\"id\":2}},{\"id\":3},{\"id\":4}]", &["1", "3", "4"]),
@@ -366,6 +375,25 @@ fn children_behind_brackets_that_agree_by_chance_are_no_elements() {
 }
 
 #[test]
+fn children_are_deeper_than_elements_that_begin_on_the_line_of_others() {
+    let children: Vec<String> = (70..90).map(|id| format!("    {{\"id\": {id}}}")).collect();
+    for (before, between) in [("[", ", "), ("[", "\n,"), ("[", ",\n")] {
+        let damaged = format!("{{\n  \"id\": bad,\n  \"n\": [\n{}\n  ]\n}}", children.join(",\n"));
+        let elements = ["{\n  \"id\": 1\n}", &damaged, "{\n  \"id\": 3\n}", "{\n  \"id\": 4\n}"].join(between);
+        let outcome = json(&format!("{before}{elements}]")).plan(&[("id", "BIGINT")]).read();
+        assert_eq!(shown(&outcome, 0), ["1", "3", "4"], "{between:?}");
+    }
+}
+
+#[test]
+fn half_of_an_object_is_none_where_a_brace_stands_for_another_byte() {
+    for damaged in ["{\"id\":1}34,\"s\":\"x\"}", "{}id\":1,\"s\":\"x\"}", "{\n  }id\": 1,\n  \"s\": 2\n}"] {
+        assert_eq!(concatenated(&format!("{damaged}\n{{\"id\":2}}\n{{\"id\":3}}")), ["2", "3"], "{damaged}");
+    }
+    assert_eq!(concatenated("{}{}[]{} {\"id\":1}").len(), 4);
+}
+
+#[test]
 fn what_has_no_end_in_sight_is_looked_at_once() {
     let length = crate::window::LIMIT + 1024 * 1024;
     for (unit, concatenated) in [("{\"id\":1} ", false), ("{1}", true), ("{'id':1}", true)] {
@@ -380,8 +408,10 @@ fn what_has_no_end_in_sight_is_looked_at_once() {
             assert!(matches!(read_all(&trial.input, &trial.options, &trial.plan), Err(Error::Unreadable { .. })));
         }
     }
-    let text = format!("[{{\"id\":1}},\"s\":\"{}\"}},{{\"id\":2}},\n{{\"id\":3}}]", "x".repeat(length));
-    assert_eq!(shown(&json(&text).plan(&[("id", "BIGINT")]).read(), 0), ["3"]);
+    for between in [",", "\n"] {
+        let text = format!("[{{\"id\":1}}{between}\"s\":\"{}\"}},{{\"id\":2}},\n{{\"id\":3}}]", "x".repeat(length));
+        assert_eq!(shown(&json(&text).plan(&[("id", "BIGINT")]).read(), 0), ["3"]);
+    }
 }
 
 #[test]
