@@ -170,7 +170,6 @@ impl Splitter {
     /// as long as there is no record to come back to.
     pub(crate) fn peek(&mut self) -> Result<Option<Peeked<'_>>, Error> {
         loop {
-            self.fields.clear();
             if self.is_over() {
                 return Ok(None);
             }
@@ -186,6 +185,7 @@ impl Splitter {
                 let place = Place { at: start, line, passed: self.passed };
                 return Ok(Some(Peeked { bytes, fields, scan, place }));
             }
+            self.fields.clear();
             if start == 0 {
                 self.window.consume(std::mem::take(&mut self.at));
             } else if start > SIGHT {

@@ -325,6 +325,15 @@ fn columns_are_counted_in_the_first_sound_record() {
 }
 
 #[test]
+fn what_is_passed_over_while_columns_are_counted_leaves_nothing_behind() {
+    let text = format!("1,x\"y\n{}2,z\n3,w\n", "\n".repeat(1024 * 1024 + 10));
+    let columns = [("column0", "BIGINT"), ("column1", "VARCHAR")];
+    let headless = Options { header: false, ..Options::default() };
+    let outcome = Trial::new(text.as_bytes(), headless).plan(&columns).read();
+    assert_eq!((shown(&outcome, 0), shown(&outcome, 1)), (vec!["2".into(), "3".into()], vec!["z".into(), "w".into()]));
+}
+
+#[test]
 fn a_header_may_name_so_many_columns() {
     let names = |count| (0..count).map(|number| format!("c{number}")).collect::<Vec<_>>().join(",");
     assert_eq!(csv(&names(65_535)).plan(&[("c65534", "BIGINT")]).read().records, 0);
