@@ -487,3 +487,14 @@ fn a_field_of_several_lines_is_read_anew_when_what_follows_contradicts_it() {
     assert_eq!(raws("a,b\n\"p,1\n2,3\n\",4\n7,8\n"), Vec::<String>::new());
     assert_eq!(raws("a,b\n\"p,1\n2,3\n\",4\n5\",6\n7,8\n"), ["\"p,1", "2,3", "\",4\n5\",6", "7,8"]);
 }
+
+#[test]
+fn escapes_in_a_row_are_taken_one_by_one() {
+    let columns = [("a", "VARCHAR"), ("b", "VARCHAR")];
+    let doubled = csv("a,b\n\"\"\"\"\"\",\"x\"\"\"\"\"\"y\"\n").plan(&columns).read();
+    assert_eq!((shown(&doubled, 0).concat(), shown(&doubled, 1).concat()), ("\"\"".into(), "x\"\"\"y".into()));
+    let mut trial = csv("a,b\n\"\\\\\\\"\",\"\\\\\\\\\\x\"\n").plan(&columns);
+    trial.options.escape = Some(b'\\');
+    let escaped = trial.read();
+    assert_eq!((shown(&escaped, 0).concat(), shown(&escaped, 1).concat()), ("\\\"".into(), "\\\\\\x".into()));
+}
