@@ -319,7 +319,7 @@ fn brackets_that_agree_by_chance_end_no_element_before_lines_that_are_its_own() 
 
 #[test]
 fn a_part_of_a_damaged_record_does_not_tell_how_deep_records_are() {
-    let elements = vec!["  {\n    \"a\": 1,\n    \"b\": 2\n  }"; 5];
+    let elements = ["  {\n    \"a\": 1,\n    \"b\": 2\n  }"; 5];
     let damaged = elements.join(",\n").replacen("    \"b\"", " {   \"b\"", 1);
     let outcome = json(&format!("[\n{damaged}\n]")).plan(&[("a", "BIGINT"), ("b", "BIGINT")]).read();
     assert_eq!((shown(&outcome, 0).concat(), shown(&outcome, 1).concat()), ("1111".to_owned(), "22222".to_owned()));
