@@ -1,10 +1,12 @@
 //! The walk over a JSON object: lines, the elements of one array, or values that follow each other.
 //!
-//! A damaged element of an array ends where its brackets do, when they agree with each other on one line; else with the
-//! last line on which it was sound, or behind the closing brace with which it begins. A damaged value of those that follow each other ends behind the next brace that an
-//! object follows, or with its line. The lines after it that stand further to the right than records do are its rest.
-//! So are sound elements behind it, if what then comes shows that they stand in something: until that is settled they are in
-//! doubt, but for those behind an element whose brackets agree and are no more than one pair. Where values follow each other that needs no doubt: no comma follows a record, and no bracket.
+//! A damaged element of an array ends where its brackets do, when they agree with each other on one line; else behind a
+//! closing brace that begins its line and that nothing opened, or with the last line on which it was sound. A damaged value
+//! of those that follow each other ends behind the next brace that an object follows, or with its line. The lines after it
+//! that stand further to the right than records do are its rest. So are sound elements behind it, if what then comes shows
+//! that they stand in something: until that is settled they are in doubt, but for those behind an element whose brackets
+//! agree and are no more than one pair. Where values follow each other that needs no doubt: no comma follows a record, and
+//! no bracket.
 
 use memchr::{memchr, memchr_iter, memrchr};
 
