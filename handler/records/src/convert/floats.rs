@@ -25,13 +25,15 @@ fn is_literal(text: &str) -> bool {
 }
 
 fn parse_word(text: &str) -> Option<f64> {
-    let (sign, word) = match text.as_bytes().first()? {
-        b'-' => (-1.0, &text[1..]),
-        b'+' => (1.0, &text[1..]),
-        _ => (1.0, text),
+    let (negative, word) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
     };
     let known = [("nan", f64::NAN), ("inf", f64::INFINITY), ("infinity", f64::INFINITY)];
-    known.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, value)| sign * value)
+    let (_, value) = *known.iter().find(|(name, _)| word.eq_ignore_ascii_case(name))?;
+    // A product with NaN may have either sign.
+    Some(if negative { -value } else { value })
 }
 
 /// Whether a literal is the number that was read from it, and not one beside it: with an exponent it only has to have the
@@ -197,6 +199,11 @@ mod tests {
             assert_eq!(parse_double(text), Ok(value), "{text}");
         }
         assert!(parse_double("NaN").unwrap().is_nan());
+        for text in ["NaN", "-NaN", "+nan", "-inf", "Infinity"] {
+            let (double, float) = (parse_double(text).unwrap(), parse_float(text).unwrap());
+            assert_eq!(double.to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
+            assert_eq!(float.to_bits(), text.parse::<f32>().unwrap().to_bits(), "{text}");
+        }
         for (text, value) in [("-Infinity", f64::NEG_INFINITY), ("+inf", f64::INFINITY), ("INF", f64::INFINITY)] {
             assert_eq!(parse_double(text), Ok(value), "{text}");
         }
