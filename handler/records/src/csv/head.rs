@@ -24,7 +24,7 @@ impl Head {
         let head = match options.width {
             _ if options.header => Self::of_header(splitter, &reading(options))?,
             Some(width) => Self::positional(width, "contract"),
-            None => Self::positional(Self::count_fields(splitter)?, "first record"),
+            None => Self::positional(Self::count_columns(splitter)?, "first record"),
         };
         splitter.rules().width = head.names.len();
         splitter.rules().ragged = options.ragged == Ragged::Pad;
@@ -45,6 +45,15 @@ impl Head {
     fn positional(width: usize, yardstick: &'static str) -> Self {
         let names = (0..width).map(|position| format!("column{position}")).collect();
         Self { names, positional: true, yardstick }
+    }
+
+    /// How many columns there are without a header.
+    fn count_columns(splitter: &mut Splitter) -> Result<usize, Error> {
+        let count = Self::count_fields(splitter)?;
+        if count > COLUMNS {
+            return Err(Error::unreadable(format!("the first record has {count} columns, more than {COLUMNS}")));
+        }
+        Ok(count)
     }
 
     /// The fields of the first sound record, or else of the first one.

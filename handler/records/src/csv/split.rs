@@ -159,10 +159,11 @@ impl Splitter {
     }
 
     fn pass_preamble(&mut self, lines: u64) -> Result<(), Error> {
-        while self.passed.preamble_lines < lines && !self.is_over() {
+        while self.passed.preamble_lines < lines && !self.is_over()? {
             self.skip_line()?;
             self.passed.preamble_lines += 1;
         }
+        self.window.consume(std::mem::take(&mut self.at));
         Ok(())
     }
 
@@ -170,7 +171,7 @@ impl Splitter {
     /// as long as there is no record to come back to.
     pub(crate) fn peek(&mut self) -> Result<Option<Peeked<'_>>, Error> {
         loop {
-            if self.is_over() {
+            if self.is_over()? {
                 return Ok(None);
             }
             let (start, line) = (self.at, self.line);
@@ -208,8 +209,9 @@ impl Splitter {
         (self.at, self.line, self.passed) = (at, line, passed);
     }
 
-    fn is_over(&self) -> bool {
-        self.at == self.window.bytes().len() && self.window.is_over()
+    /// Whether nothing follows; what was read may end before that shows.
+    fn is_over(&mut self) -> Result<bool, Error> {
+        Ok(self.peek_byte()?.is_none())
     }
 
     /// Finds the next record, reading on as needed, and appends its fields. `None` when it is too long.
@@ -420,16 +422,16 @@ impl Splitter {
         self.spans[range].iter().filter(|span| span.fault.is_none()).count()
     }
 
-    /// The records that nothing that follows can put in doubt.
+    /// The records that nothing that follows can put in doubt, not even if the walk goes back to one of those before it.
     fn count_ready(&self) -> usize {
-        let far = self.spans.partition_point(|span| span.start + REACH_BYTES < self.at);
-        far.max(self.spans.len().saturating_sub(REACH))
+        let far = self.spans.partition_point(|span| span.start + 2 * REACH_BYTES < self.at);
+        far.max(self.spans.len().saturating_sub(2 * REACH))
     }
 
     /// Whether there is enough for a block besides the records that may still be put in doubt.
     fn is_full(&self) -> bool {
-        let values = BLOCK_VALUES + REACH * self.rules.width;
-        self.at >= BLOCK_BYTES || self.spans.len() >= BLOCK_RECORDS + REACH || self.fields.len() >= values
+        let values = BLOCK_VALUES + 2 * REACH * self.rules.width;
+        self.at >= BLOCK_BYTES || self.spans.len() >= BLOCK_RECORDS + 2 * REACH || self.fields.len() >= values
     }
 
     /// Hands the first `count` records over, with the text up to the next one.
@@ -469,8 +471,12 @@ impl Splitter {
                 self.skip_line()?;
             }
             None => {
-                self.doubt = memchr::memchr(self.dialect.quote, &text).map(|_| (REACH, line));
-                self.skip_line()?;
+                let comment = self.is_comment()?;
+                let doubt = self.doubt.filter(|(left, _)| *left > 1).map(|(left, cause)| (left - 1, cause));
+                let quoted = self.skip_line()?;
+                if !comment {
+                    self.doubt = if quoted { Some((REACH, line)) } else { doubt };
+                }
             }
         }
         self.before += 1;
@@ -499,16 +505,20 @@ impl Splitter {
         Ok(())
     }
 
-    /// Passes over the line at hand, however long it is.
-    fn skip_line(&mut self) -> Result<(), Error> {
+    /// Passes over the line at hand, however long it is; says whether there is a quote in it.
+    fn skip_line(&mut self) -> Result<bool, Error> {
         self.window.consume(std::mem::take(&mut self.at));
+        let mut quoted = false;
         loop {
+            let has_quote = |bytes: &[u8]| memchr::memchr(self.dialect.quote, bytes).is_some();
             if let Some(scan) = self.scanner().scan_line(0) {
+                quoted |= has_quote(&self.window.bytes()[..scan.end]);
                 self.pass(&scan);
-                return Ok(());
+                return Ok(quoted);
             }
             // A carriage return at the end stays: its line feed may follow.
             let count = self.window.bytes().len().saturating_sub(1);
+            quoted |= has_quote(&self.window.bytes()[..count]);
             self.window.consume(count);
             self.window.fill()?;
         }
@@ -527,7 +537,7 @@ impl Split for Splitter {
     type Fault = Shape;
 
     fn next_block(&mut self) -> Result<Option<Block<Shape>>, Error> {
-        while !self.is_over() {
+        while !self.is_over()? {
             if self.is_full() {
                 let ready = self.count_ready();
                 if ready > 0 {

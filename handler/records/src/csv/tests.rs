@@ -498,3 +498,50 @@ fn escapes_in_a_row_are_taken_one_by_one() {
     let escaped = trial.read();
     assert_eq!((shown(&escaped, 0).concat(), shown(&escaped, 1).concat()), ("\\\"".into(), "\\\\\\x".into()));
 }
+
+#[test]
+fn damage_reaches_as_far_wherever_blocks_end() {
+    let kept = |rows: usize| {
+        let text = format!("a,b\n{}p,\"\n\"\n{}2,y\"\n3,z\n", "1,x\n".repeat(rows), "1,x\n".repeat(15));
+        let outcome = csv(&text).plan(&[("a", "VARCHAR"), ("b", "VARCHAR")]).read();
+        outcome.rejects.iter().map(|reject| reject.record_number.abs_diff(rows as u64)).collect::<Vec<_>>()
+    };
+    let expected = kept(100);
+    assert_eq!(expected.len(), 19, "16 before it, and 3 behind: {expected:?}");
+    for rows in [8_175, 8_192, 8_200] {
+        assert_eq!(kept(rows), expected, "{rows}");
+    }
+}
+
+#[test]
+fn a_line_end_where_what_was_read_ends_is_no_blank_line() {
+    let text = format!("a,b\n0,{}\n", "x".repeat(crate::window::CHUNK - 7));
+    let trial = csv(&text).plan(&[("a", "BIGINT"), ("b", "VARCHAR")]);
+    let mut reader = read(&trial.input, &trial.options, &trial.plan).unwrap();
+    assert_eq!((text.len(), reader.by_ref().map(|batch| batch.unwrap().records).sum()), (crate::window::CHUNK, 1_u64));
+    assert_eq!(reader.passed(), Passed::default());
+}
+
+#[test]
+fn a_header_is_found_behind_much_that_is_none() {
+    let mut trial = csv(&format!("x\n{}a,b\n1,2\n", "#c\n".repeat(400_000))).plan(&[("a", "BIGINT"), ("b", "BIGINT")]);
+    (trial.options.preamble, trial.options.comment) = (1, Some(b'#'));
+    assert_eq!(shown(&trial.read(), 1), ["2"]);
+}
+
+#[test]
+fn a_file_without_a_header_has_no_more_columns_than_one_with_a_header() {
+    let headless = Options { header: false, delimiter: Some(b','), ..Options::default() };
+    let trial = Trial::new(&[&b",".repeat(65_535)[..], b"\n"].concat(), headless);
+    let error = read(&trial.input, &trial.options, &trial.plan).err().map(|error| error.to_string());
+    assert_eq!(error.as_deref(), Some("unreadable: the first record has 65536 columns, more than 65535"));
+}
+
+#[test]
+fn a_doubt_goes_on_behind_a_long_record() {
+    let rows = |open: &str| {
+        let text = format!("a,b\n1,{open}\n2,{}\n3,y\n4,z\n", "x".repeat(crate::window::LIMIT + 1024 * 1024));
+        csv(&text).plan(&[("a", "BIGINT"), ("b", "VARCHAR")]).read().record_numbers
+    };
+    assert_eq!((rows("open"), rows("\"open")), (vec![1, 3, 4], vec![]));
+}
