@@ -515,10 +515,10 @@ fn damage_reaches_as_far_wherever_blocks_end() {
 
 #[test]
 fn a_line_end_where_what_was_read_ends_is_no_blank_line() {
-    let text = format!("a,b\n0,{}\n", "x".repeat(crate::window::CHUNK - 7));
+    let text = format!("a,b\n0,{}\n", "x".repeat(CHUNK - 7));
     let trial = csv(&text).plan(&[("a", "BIGINT"), ("b", "VARCHAR")]);
     let mut reader = read(&trial.input, &trial.options, &trial.plan).unwrap();
-    assert_eq!((text.len(), reader.by_ref().map(|batch| batch.unwrap().records).sum()), (crate::window::CHUNK, 1_u64));
+    assert_eq!((text.len(), reader.by_ref().map(|batch| batch.unwrap().records).sum()), (CHUNK, 1_u64));
     assert_eq!(reader.passed(), Passed::default());
 }
 
