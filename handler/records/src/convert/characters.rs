@@ -20,6 +20,11 @@ pub(crate) fn parse_string(json: &str) -> Result<Cow<'_, str>, Misfit> {
         .map_err(|_| Misfit::Rule("is no text: it has an escape of half a character".to_owned()))
 }
 
+/// The text of a JSON string; what is no string stays as it is written.
+pub(super) fn unquote(json: &str) -> Result<Cow<'_, str>, Misfit> {
+    if json.starts_with('"') { parse_string(json) } else { Ok(Cow::Borrowed(json)) }
+}
+
 #[derive(Default)]
 pub(super) struct VarcharSlot(StringBuilder);
 
@@ -32,8 +37,7 @@ impl Slot for VarcharSlot {
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        let text = if json.starts_with('"') { parse_string(json)? } else { Cow::Borrowed(json) };
-        self.take_text(&text)
+        self.take_text(&unquote(json)?)
     }
 
     fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {
@@ -81,8 +85,7 @@ impl Slot for TextSlot {
     }
 
     fn take_json(&mut self, json: &str) -> Result<(), Misfit> {
-        let text = if json.starts_with('"') { parse_string(json)? } else { Cow::Borrowed(json) };
-        self.take_text(&text)
+        self.take_text(&unquote(json)?)
     }
 
     fn take_native(&mut self, cell: &Cell<'_>) -> Result<(), Misfit> {

@@ -8,7 +8,8 @@ use arrow::datatypes::{DataType, FieldRef};
 use arrow::error::ArrowError;
 
 use super::cell::{Cell, Nested};
-use super::nested::{parse_object, take_cell_part, take_part, unquote};
+use super::characters::unquote;
+use super::nested::{parse_object, take_cell_part, take_part};
 use super::{Misfit, Slot, create_slot};
 use crate::object::find_duplicate;
 use crate::types::Type;

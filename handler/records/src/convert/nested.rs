@@ -1,6 +1,5 @@
 //! Lists and structs, from JSON text (CSV has nothing else to write them with) and from nested Parquet columns.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ListArray, NullBufferBuilder, StructArray};
@@ -10,7 +9,7 @@ use arrow::error::ArrowError;
 use serde_json::value::RawValue;
 
 use super::cell::{Cell, Nested};
-use super::characters::parse_string;
+use super::characters::unquote;
 use super::{Misfit, Slot, create_slot};
 use crate::object::{Object, check_json};
 use crate::types::Type;
@@ -35,11 +34,6 @@ pub(super) fn parse_object(json: &str) -> Result<Object<'_>, Misfit> {
         Some(key) => Err(Misfit::Because(format!("the key {key:?} stands twice"))),
         None => Ok(object),
     }
-}
-
-/// The JSON that is the text of a JSON string; what is no string stays as it is.
-pub(super) fn unquote(json: &str) -> Result<Cow<'_, str>, Misfit> {
-    if json.starts_with('"') { parse_string(json) } else { Ok(Cow::Borrowed(json)) }
 }
 
 pub(super) fn take_cell_part(slot: &mut dyn Slot, data_type: &Type, cell: &Cell<'_>) -> Result<(), Misfit> {
