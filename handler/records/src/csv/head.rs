@@ -24,7 +24,11 @@ impl Head {
         let head = match options.width {
             _ if options.header => Self::of_header(splitter, &reading(options))?,
             Some(width) => Self::positional(width, "contract"),
-            None => Self::positional(Self::count_columns(splitter)?, "first record"),
+            None => {
+                let count = Self::count_fields(splitter)?;
+                check_count(count).map_err(|reason| Error::unreadable(format!("the first record {reason}")))?;
+                Self::positional(count, "first record")
+            }
         };
         splitter.rules().width = head.names.len();
         splitter.rules().ragged = options.ragged == Ragged::Pad;
@@ -47,15 +51,6 @@ impl Head {
         Self { names, positional: true, yardstick }
     }
 
-    /// How many columns there are without a header.
-    fn count_columns(splitter: &mut Splitter) -> Result<usize, Error> {
-        let count = Self::count_fields(splitter)?;
-        if count > COLUMNS {
-            return Err(Error::unreadable(format!("the first record has {count} columns, more than {COLUMNS}")));
-        }
-        Ok(count)
-    }
-
     /// The fields of the first sound record, or else of the first one.
     fn count_fields(splitter: &mut Splitter) -> Result<usize, Error> {
         let Some(first) = splitter.peek()? else { return Ok(0) };
@@ -74,14 +69,17 @@ impl Head {
     }
 }
 
+/// Why there are too many columns.
+fn check_count(columns: usize) -> Result<(), String> {
+    if columns > COLUMNS { Err(format!("has {columns} columns, more than {COLUMNS}")) } else { Ok(()) }
+}
+
 /// The names in a header.
 fn name_columns(header: &Peeked<'_>, reading: &Reading) -> Result<Vec<String>, String> {
     if let Some(fault) = header.scan.fault {
         return Err(format!("is damaged: {}", explain_fault(fault)));
     }
-    if header.scan.width > COLUMNS {
-        return Err(format!("has {} columns, more than {COLUMNS}", header.scan.width));
-    }
+    check_count(header.scan.width)?;
     let text = check_text(header.bytes)?;
     let plain = Reading { null_tokens: Vec::new(), ..reading.clone() };
     let name = |field| {
