@@ -368,7 +368,7 @@ impl Splitter {
         let doubt = self.doubt.take().filter(|_| inside != settling);
         self.doubt = match fault {
             Some(Fault::Open(_)) => Some((REACH, line)),
-            _ => doubt.map(|(left, cause)| (left - 1, cause)).filter(|(left, _)| *left > 0),
+            _ => doubt.and_then(pass_on),
         };
         doubt.filter(|_| fault.is_none()).map(|(_, cause)| cause)
     }
@@ -472,7 +472,7 @@ impl Splitter {
             }
             None => {
                 let comment = self.is_comment()?;
-                let doubt = self.doubt.filter(|(left, _)| *left > 1).map(|(left, cause)| (left - 1, cause));
+                let doubt = self.doubt.and_then(pass_on);
                 let quoted = self.skip_line()?;
                 if !comment {
                     self.doubt = if quoted { Some((REACH, line)) } else { doubt };
@@ -523,6 +523,11 @@ impl Splitter {
             self.window.fill()?;
         }
     }
+}
+
+/// What is left of a doubt behind a record.
+fn pass_on((left, cause): (usize, u64)) -> Option<(usize, u64)> {
+    (left > 1).then(|| (left - 1, cause))
 }
 
 /// Counts the fields' positions from a later place on.
