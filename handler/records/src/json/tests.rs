@@ -377,10 +377,10 @@ fn children_behind_brackets_that_agree_by_chance_are_no_elements() {
 #[test]
 fn children_are_deeper_than_elements_that_begin_on_the_line_of_others() {
     let children: Vec<String> = (70..90).map(|id| format!("    {{\"id\": {id}}}")).collect();
-    for (before, between) in [("[", ", "), ("[", "\n,"), ("[", ",\n")] {
+    for between in [", ", "\n,", ",\n"] {
         let damaged = format!("{{\n  \"id\": bad,\n  \"n\": [\n{}\n  ]\n}}", children.join(",\n"));
         let elements = ["{\n  \"id\": 1\n}", &damaged, "{\n  \"id\": 3\n}", "{\n  \"id\": 4\n}"].join(between);
-        let outcome = json(&format!("{before}{elements}]")).plan(&[("id", "BIGINT")]).read();
+        let outcome = json(&format!("[{elements}]")).plan(&[("id", "BIGINT")]).read();
         assert_eq!(shown(&outcome, 0), ["1", "3", "4"], "{between:?}");
     }
 }
